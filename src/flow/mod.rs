@@ -1,0 +1,512 @@
+//! The loops and the waits: poll, decide, deliver, and look again.
+//!
+//! ```text
+//! poll -> page -> mirror + cursor (one commit) -> decide -> intents + history (one commit) -> deliver -> outcome (one commit)
+//! ```
+//!
+//! One writer per loop. A crash anywhere is repaired by looking again, because decisions are made from state. Nothing is
+//! decided before every stream has been read to its end once: until then absence means nothing.
+
+mod deliver;
+mod doubt;
+mod intake;
+mod poll;
+pub mod preview;
+mod resolve;
+pub mod status;
+mod survey;
+mod sweep;
+
+pub use resolve::{explain, review, rule};
+pub use status::{Board, LoopStatus, SideStatus};
+pub use survey::Survey;
+
+use crate::{
+    agreement::Agreement,
+    decide::{User, matching::Index, view::Limits},
+    store::{
+        self,
+        state::{Counters, State},
+    },
+};
+use contract::{Connector, ConnectorError, Id, Kind};
+use jiff::{SignedDuration, Timestamp};
+use kit::{Clock, Side};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Most writes in the outbox of one side before deciding pauses.
+const OUTBOX_BOUND: usize = 20_000;
+
+/// How often a waiting loop says that it is alive.
+const ALIVE: Duration = Duration::from_secs(10);
+
+/// What people ask of a running loop.
+#[derive(Debug)]
+pub enum Order {
+    /// Poll now.
+    Poll,
+    /// Everything known and decided about somebody.
+    Explain {
+        /// An e-mail address or an id.
+        who: String,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<Vec<serde_json::Value>, String>>,
+    },
+    /// What awaits the arbiter, and what was refused.
+    Review {
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<Vec<serde_json::Value>, String>>,
+    },
+    /// Try refused writes again: somebody's, or all.
+    Retry {
+        /// An e-mail address or an id.
+        who: Option<String>,
+        /// Where the answer goes: how many there were.
+        answer: oneshot::Sender<Result<usize, String>>,
+    },
+    /// The arbiter's ruling on a field.
+    Rule {
+        /// An e-mail address or an id.
+        who: String,
+        /// The field.
+        field: String,
+        /// The side whose value stands.
+        take: Side,
+        /// Who decides.
+        by: String,
+        /// Why.
+        why: Option<String>,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<String, String>>,
+    },
+}
+
+/// One marketing connection and one CRM connection, kept in step under one agreement.
+pub struct Loop {
+    settings: Settings,
+    connectors: BTreeMap<Side, Arc<dyn Connector>>,
+    agreement: Arc<Agreement>,
+    state: State,
+    clock: Arc<dyn Clock>,
+    board: Board,
+    knowledge: Knowledge,
+    sides: BTreeMap<Side, Condition>,
+    /// How often a write was refused with "look again", since this process started.
+    looked: BTreeMap<contract::IntentId, u32>,
+}
+
+/// How a loop runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The loop's name.
+    pub name: String,
+    /// The time between two polls.
+    pub every: Duration,
+    /// The time in which every record held is looked up again, to find what the vendor does not tell.
+    pub sweep_every: SignedDuration,
+}
+
+/// What a loop holds in memory: all of it can be had again from the state.
+#[derive(Debug, Default)]
+pub struct Knowledge {
+    /// The loop's name.
+    pub loop_name: String,
+    /// The CRM's accounts.
+    pub accounts: Index,
+    /// The CRM's users.
+    pub owners: BTreeMap<Id, User>,
+    /// Longest texts that the sides take.
+    pub limits: Limits,
+    /// What the loop has done.
+    pub counters: Counters,
+}
+
+/// How one side is doing.
+#[derive(Clone, Debug, Default)]
+struct Condition {
+    /// Nothing is asked before this moment.
+    paused_until: Option<Timestamp>,
+    /// Why nothing is asked, in words; a parked side waits for somebody.
+    trouble: Option<String>,
+    parked: bool,
+    failures: u32,
+}
+
+/// Why a loop stops.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state cannot be read or written: nothing more is promised until it is opened again.
+    #[error("the state of loop {loop_name} failed")]
+    Store {
+        /// The loop.
+        loop_name: String,
+        /// Why.
+        #[source]
+        source: store::Error,
+    },
+    /// `run --once` cannot come to an end because a side does not answer.
+    #[error("loop {loop_name}: {side}: {detail}")]
+    Blocked {
+        /// The loop.
+        loop_name: String,
+        /// The side.
+        side: Side,
+        /// What is the matter, and the remedy.
+        detail: String,
+    },
+}
+
+/// What one cycle did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cycle {
+    /// Changes taken in.
+    pub read: usize,
+    /// Writes delivered.
+    pub written: usize,
+    /// Whether something is left that waits for its time.
+    pub waiting: bool,
+}
+
+impl Cycle {
+    /// Whether nothing happened and nothing is left to happen.
+    pub fn is_quiet(&self) -> bool {
+        self.read == 0 && self.written == 0 && !self.waiting
+    }
+}
+
+impl Loop {
+    /// Opens a loop on its state: links are restored and the index is built from the mirrors.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn open(
+        settings: Settings,
+        marketing: Arc<dyn Connector>,
+        crm: Arc<dyn Connector>,
+        agreement: Arc<Agreement>,
+        state: State,
+        clock: Arc<dyn Clock>,
+        board: Board,
+    ) -> Result<Loop, Error> {
+        let knowledge = Knowledge { loop_name: settings.name.clone(), ..Knowledge::default() };
+        let mut opened = Loop {
+            connectors: BTreeMap::from([(Side::Marketing, marketing), (Side::Crm, crm)]),
+            agreement,
+            state,
+            clock,
+            board,
+            knowledge,
+            sides: BTreeMap::from([(Side::Marketing, Condition::default()), (Side::Crm, Condition::default())]),
+            looked: BTreeMap::new(),
+            settings,
+        };
+        opened.remember().map_err(|source| opened.failed(source))?;
+        Ok(opened)
+    }
+
+    fn remember(&mut self) -> Result<(), store::Error> {
+        let now = self.clock.now();
+        let restored = self.state.restore_links(now)?;
+        if restored > 0 {
+            tracing::warn!(restored, "links were restored from the ledger; both sides are read again");
+        }
+        self.knowledge.counters = self.state.read().counters()?;
+        for kind in [Kind::User, Kind::Account, Kind::Contact, Kind::Opportunity] {
+            let mut after: Option<Id> = None;
+            loop {
+                let records = self.state.read().mirrors(Side::Crm, kind, after.as_ref(), 1000)?;
+                let Some(last) = records.last() else { break };
+                after = Some(last.id.clone());
+                for record in &records {
+                    match kind {
+                        Kind::User => {
+                            let name = record.fields.text(contract::field::NAME).unwrap_or_default().to_owned();
+                            let active = record.fields.get(contract::field::ACTIVE).is_none_or(|active| active.as_bool().unwrap_or(true));
+                            self.knowledge.owners.insert(record.id.clone(), User { name, active });
+                        }
+                        Kind::Account => self.knowledge.accounts.put_account(record),
+                        Kind::Contact => self.knowledge.accounts.contact_changed(None, Some(record)),
+                        _ => self.knowledge.accounts.opportunity_changed(None, Some(record)),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The loop's name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Puts another agreement in force. Everybody is decided on again; the history cites the version.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn agree(&mut self, agreement: Arc<Agreement>, text: &str) -> Result<(), Error> {
+        self.agreement = agreement;
+        let result = self.put_in_force(text);
+        result.map_err(|source| self.failed(source))
+    }
+
+    fn put_in_force(&mut self, text: &str) -> Result<(), store::Error> {
+        use sha2::{Digest, Sha256};
+        let fingerprint: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut change = self.state.change(self.clock.now());
+        if change.agreement()?.as_ref() == Some(&fingerprint) {
+            return Ok(());
+        }
+        change.put_agreement(&fingerprint);
+        change.fact(serde_json::json!({"fact": "agreement", "loop": self.settings.name, "version": self.agreement.version, "arbiter": self.agreement.arbiter, "sha256": fingerprint, "text": text}));
+        self.state.commit(change)?;
+        resolve::everybody_due(&self.state, self.clock.now())
+    }
+
+    /// Runs until told to stop. Between two cycles it takes orders, and says that it is alive.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: nothing can be promised any more.
+    pub async fn run(&mut self, mut stop: watch::Receiver<bool>, mut orders: mpsc::Receiver<Order>) -> Result<(), Error> {
+        while !*stop.borrow() {
+            let started = tokio::time::Instant::now();
+            self.cycle(&stop).await?;
+            let next = started + self.settings.every;
+            let mut waiting = true;
+            while waiting && !*stop.borrow() {
+                tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|stop| *stop) => waiting = false,
+                    order = orders.recv() => match order {
+                        Some(order) => waiting = !blocking(|| self.obey(order)),
+                        None => waiting = false,
+                    },
+                    () = tokio::time::sleep_until(next) => waiting = false,
+                    () = tokio::time::sleep(ALIVE) => self.board.beat(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out an order. Returns whether it is worth a cycle at once.
+    fn obey(&mut self, order: Order) -> bool {
+        // Whoever asked may have gone away meanwhile; then nobody needs the answer.
+        match order {
+            Order::Poll => true,
+            Order::Explain { who, answer } => {
+                let _ = answer.send(explain(self, &who).map_err(|error| error.to_string()));
+                false
+            }
+            Order::Review { answer } => {
+                let _ = answer.send(review(&self.state).map_err(|error| error.to_string()));
+                false
+            }
+            Order::Retry { who, answer } => {
+                let _ = answer.send(self.retry(who.as_deref()).map_err(|error| error.to_string()));
+                true
+            }
+            Order::Rule { who, field, take, by, why, answer } => {
+                let _ = answer.send(rule(self, &who, &field, take, &by, why.as_deref()));
+                true
+            }
+        }
+    }
+
+    /// Runs until both sides are quiet and nothing is owed.
+    ///
+    /// # Errors
+    /// [`Error::Store`], or [`Error::Blocked`] where a side cannot be asked.
+    pub async fn run_once(&mut self, stop: watch::Receiver<bool>) -> Result<(), Error> {
+        loop {
+            let cycle = self.cycle(&stop).await?;
+            let blocked = self.sides.iter().find(|(_, condition)| condition.parked || condition.failures >= 3 || condition.paused_for(self.clock.now()) > SignedDuration::from_mins(5));
+            if let Some((side, condition)) = blocked {
+                let detail = condition.trouble.clone().unwrap_or_else(|| "it asks us to wait for long".to_owned());
+                return Err(Error::Blocked { loop_name: self.settings.name.clone(), side: *side, detail });
+            }
+            if cycle.is_quiet() || *stop.borrow() {
+                return Ok(());
+            }
+            if cycle.read == 0 && cycle.written == 0 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+    }
+
+    /// One cycle: poll both sides, decide, deliver, until nothing more follows from it.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn cycle(&mut self, stop: &watch::Receiver<bool>) -> Result<Cycle, Error> {
+        let result = self.try_cycle(stop).await;
+        let cycle = result.map_err(|source| self.failed(source))?;
+        self.report(cycle);
+        Ok(cycle)
+    }
+
+    async fn try_cycle(&mut self, stop: &watch::Receiver<bool>) -> Result<Cycle, store::Error> {
+        let mut cycle = Cycle::default();
+        self.learn_limits().await;
+        self.look_into_doubts(false).await?;
+        for side in [Side::Crm, Side::Marketing] {
+            cycle.read += self.poll(side, stop).await?;
+        }
+        self.sweep().await?;
+        while !*stop.borrow() {
+            let decided = self.decide_due()?;
+            let written = self.deliver(stop).await?;
+            cycle.written += written;
+            if decided == 0 && written == 0 {
+                break;
+            }
+        }
+        cycle.waiting = self.something_waits()?;
+        Ok(cycle)
+    }
+
+    fn something_waits(&self) -> Result<bool, store::Error> {
+        let read = self.state.read();
+        let due = self.is_complete()? && !read.next_due(1)?.is_empty();
+        let incomplete = !self.is_complete()?;
+        Ok(due || incomplete || read.outbox_size(Side::Marketing, 1)? + read.outbox_size(Side::Crm, 1)? > 0)
+    }
+
+    /// Whether every stream has been read to its end at least once.
+    fn is_complete(&self) -> Result<bool, store::Error> {
+        let read = self.state.read();
+        for (side, connector) in &self.connectors {
+            for kind in streams(connector.as_ref()) {
+                if !read.stream(*side, kind)?.complete {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Asks each side once how long its texts may be. Without an answer nothing is cut, and the vendor says so itself.
+    async fn learn_limits(&mut self) {
+        let asked: Vec<(Side, Kind)> = [(Side::Crm, Kind::Lead), (Side::Crm, Kind::Contact), (Side::Crm, Kind::Account), (Side::Marketing, Kind::Lead)]
+            .into_iter()
+            .filter(|(side, kind)| !self.knowledge.limits.0.contains_key(&(*side, *kind, String::new())))
+            .collect();
+        for (side, kind) in asked {
+            if !self.may_ask(side) {
+                continue;
+            }
+            match self.connectors[&side].describe(kind).await {
+                Ok(fields) => {
+                    // The empty name marks that the kind has been described.
+                    self.knowledge.limits.0.insert((side, kind, String::new()), usize::MAX);
+                    let longest = fields.into_iter().filter_map(|info| Some(((side, kind, info.name), info.max_length?)));
+                    self.knowledge.limits.0.extend(longest);
+                }
+                Err(error) => self.trouble(side, &error),
+            }
+        }
+    }
+
+    fn may_ask(&self, side: Side) -> bool {
+        let condition = &self.sides[&side];
+        condition.paused_for(self.clock.now()) <= SignedDuration::ZERO
+    }
+
+    /// A side has answered: whatever was the matter is over.
+    fn fine(&mut self, side: Side) {
+        if let Some(condition) = self.sides.get_mut(&side) {
+            if let Some(trouble) = condition.trouble.take() {
+                tracing::info!(loop_name = self.settings.name, %side, trouble, "works again");
+            }
+            *condition = Condition::default();
+        }
+        self.board.beat();
+    }
+
+    /// A side has not answered: errors are remedies.
+    fn trouble(&mut self, side: Side, error: &ConnectorError) {
+        let now = self.clock.now();
+        let Some(condition) = self.sides.get_mut(&side) else { return };
+        condition.failures += 1;
+        let backoff = SignedDuration::from_secs(i64::from(2u32.saturating_pow(condition.failures.min(9))));
+        let (pause, parked) = match error {
+            // Signing in again takes a person: ask seldom, and raise the alarm.
+            ConnectorError::Unauthorized { .. } => (SignedDuration::from_mins(15), true),
+            ConnectorError::Refused { .. } => (SignedDuration::from_mins(5), true),
+            ConnectorError::Throttled { retry_after, .. } => (retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or(backoff), false),
+            ConnectorError::Unavailable { .. } | ConnectorError::Protocol { .. } => (backoff, false),
+            ConnectorError::CursorLost => (SignedDuration::ZERO, false),
+        };
+        condition.paused_until = now.checked_add(pause).ok();
+        condition.parked = parked;
+        condition.trouble = Some(error.to_string());
+        let seconds = pause.as_secs();
+        if parked {
+            tracing::error!(loop_name = self.settings.name, %side, error = %error, seconds, "parked: somebody must act; asked again later");
+        } else {
+            tracing::warn!(loop_name = self.settings.name, %side, error = %error, seconds, "waits");
+        }
+        self.knowledge.counters.add("errors", 1);
+        self.board.beat();
+    }
+
+    fn failed(&self, source: store::Error) -> Error {
+        Error::Store { loop_name: self.settings.name.clone(), source }
+    }
+
+    fn report(&self, cycle: Cycle) {
+        let now = self.clock.now();
+        let read = self.state.read();
+        let mut sides = BTreeMap::new();
+        for (side, connector) in &self.connectors {
+            let condition = &self.sides[side];
+            let mut streams_status = BTreeMap::new();
+            for kind in streams(connector.as_ref()) {
+                let stream = read.stream(*side, kind).unwrap_or_default();
+                streams_status.insert(kind.to_string(), status::StreamStatus { complete: stream.complete, read_at: stream.read_at });
+            }
+            let owed = read.outbox_size(*side, OUTBOX_BOUND).unwrap_or_default();
+            sides.insert(
+                side.to_string(),
+                SideStatus {
+                    vendor: connector.capabilities().vendor.to_owned(),
+                    streams: streams_status,
+                    outbox: owed,
+                    trouble: condition.trouble.clone(),
+                    parked: condition.parked,
+                    paused_until: condition.paused_until,
+                    usage: connector.usage(),
+                },
+            );
+        }
+        self.board.put(LoopStatus {
+            name: self.settings.name.clone(),
+            agreement_version: self.agreement.version,
+            last_cycle: Some(now),
+            quiet: cycle.is_quiet(),
+            read: cycle.read,
+            written: cycle.written,
+            counters: self.knowledge.counters.clone(),
+            sides,
+        });
+    }
+}
+
+impl Condition {
+    fn paused_for(&self, now: Timestamp) -> SignedDuration {
+        self.paused_until.map_or(SignedDuration::ZERO, |until| until.duration_since(now))
+    }
+}
+
+/// The streams that a connector offers, in the order in which they are read.
+fn streams(connector: &dyn Connector) -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| *kind != Kind::Note && connector.capabilities().reads.contains(kind))
+}
+
+/// Runs blocking store work without starving the other tasks, where the runtime has other threads to give.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
