@@ -303,6 +303,15 @@ impl Config {
         Ok(connectors)
     }
 
+    /// A fingerprint of what a connection is asked for: its settings and the fields read.
+    pub fn asked(&self, connection: &str) -> String {
+        use sha2::{Digest, Sha256};
+        let Some(of) = self.connections.get(connection) else { return String::new() };
+        let fields = of.side.map(|side| self.extra_fields(connection, side));
+        let text = format!("{}\n{}\n{fields:?}", of.connector, of.settings);
+        Sha256::digest(text.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Fields that the agreements of a connection's loops name beyond the canonical ones.
     fn extra_fields(&self, connection: &str, side: Side) -> BTreeMap<Kind, BTreeSet<String>> {
         let mut extra: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();

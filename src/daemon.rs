@@ -107,8 +107,8 @@ pub fn stored_in(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<
 pub fn open_loops(config: &Config, connected: &Connected, store: &Arc<dyn Store>, board: &Board) -> anyhow::Result<Vec<Loop>> {
     let mut loops = Vec::new();
     for (name, settings) in &config.loops {
-        let mut opened = Loop::open(
-            flow::Settings { name: name.clone(), every: settings.every, sweep_every: settings.sweep_every },
+        let opened = Loop::open(
+            loop_settings(config, name),
             connected.connectors[&settings.marketing].clone(),
             connected.connectors[&settings.crm].clone(),
             settings.agreement.clone(),
@@ -116,10 +116,37 @@ pub fn open_loops(config: &Config, connected: &Connected, store: &Arc<dyn Store>
             Arc::new(SystemClock),
             board.clone(),
         )?;
-        opened.agree(settings.agreement.clone(), &settings.agreement_text)?;
         loops.push(opened);
     }
     Ok(loops)
+}
+
+/// How a loop of a configuration runs.
+pub fn loop_settings(config: &Config, name: &str) -> flow::Settings {
+    let settings = &config.loops[name];
+    let asked = BTreeMap::from([(Side::Marketing, config.asked(&settings.marketing)), (Side::Crm, config.asked(&settings.crm))]);
+    flow::Settings { name: name.to_owned(), every: settings.every, sweep_every: settings.sweep_every, asked }
+}
+
+/// Puts the configured agreement in force.
+fn agree(config: &Config, opened: &mut Loop) -> anyhow::Result<()> {
+    let settings = &config.loops[opened.name()];
+    opened.agree(settings.agreement.clone(), &settings.agreement_text)?;
+    Ok(())
+}
+
+/// Says where the state holds loops that the configuration no longer names: a renamed loop begins anew.
+fn warn_of_strangers(config: &Config, store: &dyn Store) -> anyhow::Result<()> {
+    let mut after = None;
+    while let Some((key, _)) = store.scan(b"l/", after.as_deref(), 1)?.into_iter().next() {
+        let name = String::from_utf8_lossy(&key).split('/').nth(1).unwrap_or_default().to_owned();
+        if !config.loops.contains_key(&name) {
+            tracing::warn!(loop_name = name, "the state holds a loop that is not configured; a loop that was renamed begins anew: give it back its name");
+        }
+        // Behind every key of this loop: `0` follows `/`.
+        after = Some(format!("l/{name}0").into_bytes());
+    }
+    Ok(())
 }
 
 /// Runs every loop once, one after the other, until all is quiet.
@@ -132,7 +159,9 @@ pub async fn once(config: &Config, surroundings: &Surroundings) -> anyhow::Resul
     let board = Board::default();
     let (stopper, stop) = watch::channel(false);
     let asked = tokio::spawn(until_told(stopper));
+    warn_of_strangers(config, store.as_ref())?;
     for mut opened in open_loops(config, &connected, &store, &board)? {
+        agree(config, &mut opened)?;
         opened.run_once(stop.clone()).await?;
     }
     asked.abort();
@@ -162,7 +191,9 @@ pub async fn run(mut config: Config, surroundings: &Surroundings) -> anyhow::Res
         let (halter, halt) = watch::channel(false);
         let mut running = JoinSet::new();
         let mut orders = BTreeMap::new();
+        warn_of_strangers(&config, store.as_ref())?;
         for mut opened in open_loops(&config, &connected, &store, &board)? {
+            agree(&config, &mut opened)?;
             let (sender, receiver) = mpsc::channel(16);
             orders.insert(opened.name().to_owned(), sender);
             let halt = halt.clone();

@@ -65,8 +65,7 @@ fn hubspot_connection(origin: &str) -> String {
 insecure_loopback = true
 base_url = "{origin}"
 token = {{ env = "LEADLOOP_REHEARSAL_TOKEN" }}
-calls_per_10s = 5000
-searches_per_second = 50
+calls_per_10s = 250
 overlap = "20s"
 deletes_every = "10s"
 "#

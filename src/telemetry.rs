@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, io, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tracing::Subscriber;
-use tracing_subscriber::{EnvFilter, Layer, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 /// How logs on stderr look. The journal has fields of its own and takes no format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +37,9 @@ pub struct Surroundings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter is none.
-    #[error("{filter:?} is no log filter; write a level such as info, or targets such as info,leadloop::flow=debug")]
+    #[error(
+        "{filter:?} is no log filter; write a level such as info, or targets such as info,leadloop::flow=debug"
+    )]
     Filter {
         /// What was given.
         filter: String,
@@ -59,21 +63,34 @@ pub fn start(format: Format, filter: &str, surroundings: Surroundings) -> Result
     let journal = surroundings.journal.then(tracing_journald::layer);
     match journal {
         Some(Ok(journal)) => {
-            let journal = journal.with_field_prefix(Some("LEADLOOP".to_owned())).with_syslog_identifier("leadloop".to_owned());
+            let journal = journal
+                .with_field_prefix(Some("LEADLOOP".to_owned()))
+                .with_syslog_identifier("leadloop".to_owned());
             registry.with(journal).try_init()?;
         }
         Some(Err(error)) => {
             registry.with(lines(format, false, io::stderr)).try_init()?;
             tracing::warn!(%error, "cannot reach the journal; logs go to stderr");
         }
-        None => registry.with(lines(format, surroundings.ansi, io::stderr)).try_init()?,
+        None => registry
+            .with(lines(format, surroundings.ansi, io::stderr))
+            .try_init()?,
     }
     Ok(())
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
-    let filter = if filter.trim().is_empty() { "info" } else { filter };
-    EnvFilter::builder().parse(filter).map_err(|source| Error::Filter { filter: filter.to_owned(), source })
+    let filter = if filter.trim().is_empty() {
+        "info"
+    } else {
+        filter
+    };
+    EnvFilter::builder()
+        .parse(filter)
+        .map_err(|source| Error::Filter {
+            filter: filter.to_owned(),
+            source,
+        })
 }
 
 /// Control characters in what is logged are escaped by the library: a lead's name cannot drive a terminal.
@@ -83,8 +100,16 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     match format {
-        Format::Human => tracing_subscriber::fmt::layer().compact().with_ansi(ansi).with_writer(writer).boxed(),
-        Format::Json => tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer).boxed(),
+        Format::Human => tracing_subscriber::fmt::layer()
+            .compact()
+            .with_ansi(ansi)
+            .with_writer(writer)
+            .boxed(),
+        Format::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(writer)
+            .boxed(),
     }
 }
 
@@ -101,7 +126,10 @@ impl Notify {
     /// One line for `systemctl status`.
     pub fn status(self, line: &str) {
         // A line break would start another assignment.
-        let line: String = line.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+        let line: String = line
+            .chars()
+            .map(|char| if char.is_control() { ' ' } else { char })
+            .collect();
         self.send(&[NotifyState::Status(&line)]);
     }
 
@@ -164,7 +192,10 @@ impl<F: Fn() -> u64> Watchdog<F> {
             if self.alive() {
                 notify.send(&[NotifyState::Watchdog]);
             } else {
-                tracing::warn!(interval_s = interval.as_secs(), "no progress since the last look; systemd is not told that we live");
+                tracing::warn!(
+                    interval_s = interval.as_secs(),
+                    "no progress since the last look; systemd is not told that we live"
+                );
             }
         }
     }
@@ -180,7 +211,11 @@ impl fmt::Display for Masked<'_> {
             Some((local, domain)) => (local, Some(domain)),
             None => (self.0, None),
         };
-        let safe = |text: &str| text.chars().map(|char| if char.is_control() { '?' } else { char }).collect::<String>();
+        let safe = |text: &str| {
+            text.chars()
+                .map(|char| if char.is_control() { '?' } else { char })
+                .collect::<String>()
+        };
         let first: String = local.chars().take(1).collect();
         write!(f, "{}***", safe(&first))?;
         match domain {
@@ -197,6 +232,7 @@ impl fmt::Debug for Masked<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::{
@@ -222,7 +258,11 @@ mod tests {
     fn logged(format: Format, filter: &str, act: impl FnOnce()) -> String {
         let paper = Paper::default();
         let ours = paper.clone();
-        let subscriber = Registry::default().with(parse(filter).unwrap()).with(lines(format, false, move || ours.clone()));
+        let subscriber = Registry::default().with(parse(filter).unwrap()).with(lines(
+            format,
+            false,
+            move || ours.clone(),
+        ));
         tracing::subscriber::with_default(subscriber, act);
         let bytes = paper.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -234,29 +274,49 @@ mod tests {
             tracing::info!(target: "leadloop::flow", "a page");
             tracing::debug!(target: "leadloop::flow", "a detail");
         };
-        for (filter, page, detail) in
-            [("", true, false), ("warn", false, false), ("warn,leadloop::flow=debug", true, true), (" ", true, false)]
-        {
+        for (filter, page, detail) in [
+            ("", true, false),
+            ("warn", false, false),
+            ("warn,leadloop::flow=debug", true, true),
+            (" ", true, false),
+        ] {
             let text = logged(Format::Human, filter, act);
-            assert_eq!((text.contains("a page"), text.contains("a detail")), (page, detail), "{filter:?}");
+            assert_eq!(
+                (text.contains("a page"), text.contains("a detail")),
+                (page, detail),
+                "{filter:?}"
+            );
         }
         let message = parse("leadloop=loud=er").unwrap_err().to_string();
-        assert!(message.starts_with(r#""leadloop=loud=er" is no log filter; "#), "{message}");
+        assert!(
+            message.starts_with(r#""leadloop=loud=er" is no log filter; "#),
+            "{message}"
+        );
     }
 
     #[test]
     fn json_lines_hold_their_fields_at_the_top() {
-        let text = logged(Format::Json, "info", || tracing::info!(side = "crm", read = 3, "took in a page"));
+        let text = logged(Format::Json, "info", || {
+            tracing::info!(side = "crm", read = 3, "took in a page")
+        });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&line["side"], &line["read"], &line["message"]), (&"crm".into(), &3.into(), &"took in a page".into()));
+        assert_eq!(
+            (&line["side"], &line["read"], &line["message"]),
+            (&"crm".into(), &3.into(), &"took in a page".into())
+        );
     }
 
     #[test]
     fn what_a_lead_calls_itself_cannot_drive_a_terminal() {
         let hostile = "Eve\u{1b}[2J\u{1b}]0;owned\u{7}";
         for format in [Format::Human, Format::Json] {
-            let text = logged(format, "info", || tracing::info!(name = hostile, "seen {hostile}"));
-            assert!(text.contains("Eve") && !text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
+            let text = logged(format, "info", || {
+                tracing::info!(name = hostile, "seen {hostile}")
+            });
+            assert!(
+                text.contains("Eve") && !text.contains('\u{1b}') && !text.contains('\u{7}'),
+                "{text:?}"
+            );
         }
     }
 

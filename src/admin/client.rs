@@ -46,32 +46,65 @@ pub enum AskError {
 ///
 /// # Errors
 /// Where there is no answer. An answer that says no is an answer.
-pub async fn ask(socket: &Path, method: Method, path_and_query: &str, body: Option<Value>) -> Result<(u16, String), AskError> {
+pub async fn ask(
+    socket: &Path,
+    method: Method,
+    path_and_query: &str,
+    body: Option<Value>,
+) -> Result<(u16, String), AskError> {
     match tokio::time::timeout(PATIENCE, exchange(socket, method, path_and_query, body)).await {
         Ok(answer) => answer,
         Err(_) => Err(AskError::Silent(socket.to_owned())),
     }
 }
 
-async fn exchange(socket: &Path, method: Method, path_and_query: &str, body: Option<Value>) -> Result<(u16, String), AskError> {
-    let broken = |source: Box<dyn Error + Send + Sync>| AskError::Broken { socket: socket.to_owned(), source };
-    let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NobodyThere(socket.to_owned()),
-        io::ErrorKind::PermissionDenied => AskError::Forbidden(socket.to_owned()),
-        _ => broken(error.into()),
-    })?;
-    let mut request = Request::builder().method(method).uri(path_and_query).header(header::HOST, "localhost");
+async fn exchange(
+    socket: &Path,
+    method: Method,
+    path_and_query: &str,
+    body: Option<Value>,
+) -> Result<(u16, String), AskError> {
+    let broken = |source: Box<dyn Error + Send + Sync>| AskError::Broken {
+        socket: socket.to_owned(),
+        source,
+    };
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                AskError::NobodyThere(socket.to_owned())
+            }
+            io::ErrorKind::PermissionDenied => AskError::Forbidden(socket.to_owned()),
+            _ => broken(error.into()),
+        })?;
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path_and_query)
+        .header(header::HOST, "localhost");
     if body.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/json");
     }
     let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = request.body(Full::new(Bytes::from(body))).map_err(|error| broken(error.into()))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.into()))?;
+    let request = request
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|error| broken(error.into()))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken(error.into()))?;
     let answer = async {
-        let response = sender.send_request(request).await.map_err(|error| broken(error.into()))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| broken(error.into()))?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(broken)?;
-        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+        let body = Limited::new(response.into_body(), LONGEST_ANSWER)
+            .collect()
+            .await
+            .map_err(broken)?;
+        Ok((
+            status,
+            String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        ))
     };
     let mut answer = std::pin::pin!(answer);
     tokio::select! {

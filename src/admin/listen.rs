@@ -134,15 +134,23 @@ impl Drop for Socket {
 }
 
 async fn bind_socket(path: &Path) -> Result<Socket, Error> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     if !directory.is_dir() {
         return Err(Error::NoDirectory(directory.to_owned()));
     }
     make_way(path).await?;
-    let listener = UnixListener::bind(path).map_err(|source| io_error("listen on", path, source))?;
-    let socket = Socket { listener, path: path.to_owned() };
+    let listener =
+        UnixListener::bind(path).map_err(|source| io_error("listen on", path, source))?;
+    let socket = Socket {
+        listener,
+        path: path.to_owned(),
+    };
     // Connecting takes write permission, so only the umask's own laxness shows until this is done.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(|source| io_error("set the mode of", path, source))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))
+        .map_err(|source| io_error("set the mode of", path, source))?;
     Ok(socket)
 }
 
@@ -158,9 +166,8 @@ async fn make_way(path: &Path) -> Result<(), Error> {
     }
     match UnixStream::connect(path).await {
         Ok(_) => Err(Error::InUse(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(|source| io_error("remove the stale socket", path, source))
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
+            .map_err(|source| io_error("remove the stale socket", path, source)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(io_error("find out who answers on", path, source)),
     }
@@ -170,37 +177,58 @@ async fn bind_address(address: SocketAddr) -> Result<TcpListener, Error> {
     if !address.ip().is_loopback() {
         return Err(Error::NotLoopback(address));
     }
-    TcpListener::bind(address).await.map_err(|source| Error::Io { doing: format!("listen on {address}"), source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Io {
+            doing: format!("listen on {address}"),
+            source,
+        })
 }
 
 fn io_error(doing: &str, path: &Path, source: io::Error) -> Error {
-    Error::Io { doing: format!("{doing} {}", path.display()), source }
+    Error::Io {
+        doing: format!("{doing} {}", path.display()),
+        source,
+    }
 }
 
 async fn accept_unix(socket: Option<&Socket>) -> io::Result<(UnixStream, Peer)> {
-    let Some(socket) = socket else { return std::future::pending().await };
+    let Some(socket) = socket else {
+        return std::future::pending().await;
+    };
     let (stream, _) = socket.listener.accept().await?;
     let uid = stream.peer_cred().ok().map(|peer| peer.uid());
     Ok((stream, Peer { uid }))
 }
 
 async fn accept_tcp(listener: Option<&TcpListener>) -> io::Result<tokio::net::TcpStream> {
-    let Some(listener) = listener else { return std::future::pending().await };
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
     Ok(listener.accept().await?.0)
 }
 
 /// Out of file descriptors, mostly: asking again at once would only burn the processor.
 async fn troubled(error: &io::Error) {
-    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+    if !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    ) {
         tracing::warn!(%error, "cannot accept an admin connection; trying again in a second");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, mut stopped: watch::Receiver<()>) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    mut stopped: watch::Receiver<()>,
+) {
     let service = TowerToHyperService::new(router);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_PATIENCE);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -83,8 +83,15 @@ impl Action {
     pub fn request(&self) -> (Method, &'static str, Option<Value>) {
         match self {
             Action::Retry { who } => (Method::POST, "/retry", Some(json!({ "who": who }))),
-            Action::Rule { person, field, take, by, why } => {
-                let body = json!({ "person": person, "field": field, "take": take, "by": by, "why": why });
+            Action::Rule {
+                person,
+                field,
+                take,
+                by,
+                why,
+            } => {
+                let body =
+                    json!({ "person": person, "field": field, "take": take, "by": by, "why": why });
                 (Method::POST, "/rule", Some(body))
             }
             Action::Reviews => (Method::GET, "/reviews", None),

@@ -44,7 +44,10 @@ pub(super) fn private(panel: Shared) -> Router {
 }
 
 fn readings() -> Router<Shared> {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
 }
 
 fn limited(router: Router) -> Router {
@@ -57,7 +60,13 @@ fn limited(router: Router) -> Router {
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => problem(StatusCode::GATEWAY_TIMEOUT, &format!("no answer within {} seconds; look at the log", PATIENCE.as_secs())),
+        Err(_) => problem(
+            StatusCode::GATEWAY_TIMEOUT,
+            &format!(
+                "no answer within {} seconds; look at the log",
+                PATIENCE.as_secs()
+            ),
+        ),
     }
 }
 
@@ -67,17 +76,31 @@ async fn only_local_names(request: Request, next: Next) -> Response {
     if is_local(request.headers(), request.uri()) {
         return next.run(request).await;
     }
-    (StatusCode::MISDIRECTED_REQUEST, "ask for localhost, 127.0.0.1 or [::1] by that name\n").into_response()
+    (
+        StatusCode::MISDIRECTED_REQUEST,
+        "ask for localhost, 127.0.0.1 or [::1] by that name\n",
+    )
+        .into_response()
 }
 
 fn is_local(headers: &HeaderMap, uri: &Uri) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let Some(host) = host
+        .to_str()
+        .ok()
+        .and_then(|host| host.parse::<Authority>().ok())
+    else {
+        return false;
+    };
     let local = |authority: &Authority| {
         // "user@localhost" is an authority too, and nobody has a reason to send it.
         !authority.as_str().contains('@')
-            && ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| authority.host().eq_ignore_ascii_case(name))
+            && ["localhost", "127.0.0.1", "[::1]"]
+                .iter()
+                .any(|name| authority.host().eq_ignore_ascii_case(name))
     };
     local(&host) && uri.authority().is_none_or(local)
 }
@@ -95,7 +118,10 @@ fn verdict(verdict: Result<(), String>, good: &'static str) -> Response {
     match verdict {
         Ok(()) => good.into_response(),
         Err(reason) => {
-            let line: String = reason.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+            let line: String = reason
+                .chars()
+                .map(|char| if char.is_control() { ' ' } else { char })
+                .collect();
             (StatusCode::SERVICE_UNAVAILABLE, format!("{line}\n")).into_response()
         }
     }
@@ -136,8 +162,16 @@ struct Retry {
     who: Option<String>,
 }
 
-async fn retry(State(panel): State<Shared>, Extension(peer): Extension<Peer>, Json(Retry { who }): Json<Retry>) -> Response {
-    tracing::info!(uid = peer.uid, everybody = who.is_none(), "asked to try refused writes again");
+async fn retry(
+    State(panel): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    Json(Retry { who }): Json<Retry>,
+) -> Response {
+    tracing::info!(
+        uid = peer.uid,
+        everybody = who.is_none(),
+        "asked to try refused writes again"
+    );
     answer(panel.act(Action::Retry { who }).await)
 }
 
@@ -151,13 +185,36 @@ struct Rule {
     why: Option<String>,
 }
 
-async fn rule(State(panel): State<Shared>, Extension(peer): Extension<Peer>, Json(rule): Json<Rule>) -> Response {
-    let Rule { person, field, take, by, why } = rule;
+async fn rule(
+    State(panel): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    Json(rule): Json<Rule>,
+) -> Response {
+    let Rule {
+        person,
+        field,
+        take,
+        by,
+        why,
+    } = rule;
     if by.trim().is_empty() {
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, "a ruling needs the name of who decided; set \"by\"");
+        return problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "a ruling needs the name of who decided; set \"by\"",
+        );
     }
     tracing::info!(uid = peer.uid, by, field, "asked to record a ruling");
-    answer(panel.act(Action::Rule { person, field, take, by, why }).await)
+    answer(
+        panel
+            .act(Action::Rule {
+                person,
+                field,
+                take,
+                by,
+                why,
+            })
+            .await,
+    )
 }
 
 fn answer(result: anyhow::Result<Value>) -> Response {
@@ -168,7 +225,10 @@ fn answer(result: anyhow::Result<Value>) -> Response {
                 Some(Refusal::Unknown(_)) => StatusCode::NOT_FOUND,
                 Some(Refusal::Invalid(_)) => StatusCode::UNPROCESSABLE_ENTITY,
                 None => {
-                    tracing::error!(error = format!("{error:#}"), "cannot answer an administrator");
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "cannot answer an administrator"
+                    );
                     StatusCode::INTERNAL_SERVER_ERROR
                 }
             };
@@ -182,6 +242,7 @@ fn problem(status: StatusCode, error: &str) -> Response {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -194,10 +255,24 @@ mod tests {
             }
             is_local(&headers, &uri.parse().unwrap())
         };
-        for good in ["localhost", "LocalHost:9464", "127.0.0.1:1", "[::1]", "[::1]:9464"] {
+        for good in [
+            "localhost",
+            "LocalHost:9464",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:9464",
+        ] {
             assert!(check(&[good], "/metrics"), "{good}");
         }
-        for bad in ["evil.example", "localhost.evil.example:9464", "127.0.0.1.evil.example", "localhost@evil.example", "evil@localhost", "::1", ""] {
+        for bad in [
+            "evil.example",
+            "localhost.evil.example:9464",
+            "127.0.0.1.evil.example",
+            "localhost@evil.example",
+            "evil@localhost",
+            "::1",
+            "",
+        ] {
             assert!(!check(&[bad], "/metrics"), "{bad}");
         }
         assert!(!check(&[], "/metrics"));

@@ -52,7 +52,8 @@ pub async fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
 fn print_loop(status: &LoopStatus) {
     let now = Timestamp::now();
     let ago = |at: Option<Timestamp>| at.map_or("never".to_owned(), |at| format!("{:#} ago", (now - at).round(Unit::Second).unwrap_or_default()));
-    println!("\nloop {} (agreement version {}), last cycle {}", status.name, status.agreement_version, ago(status.last_cycle));
+    let last = status.last_cycle.map_or_else(String::new, |at| format!(", last cycle {}", ago(Some(at))));
+    println!("\nloop {} (agreement version {}){last}", status.name, status.agreement_version);
     for (side, of) in &status.sides {
         let health = match (&of.trouble, of.parked) {
             (None, _) => "fine".to_owned(),
@@ -66,10 +67,13 @@ fn print_loop(status: &LoopStatus) {
             (Some(left), Some(limit)) => format!("{left} of {limit} left today for everybody"),
             _ => "daily limit not known".to_owned(),
         };
-        println!("             {} owed; {} calls since the start, {} today; {budget}", of.outbox, of.usage.calls, of.usage.today);
+        println!("             {} writes owed", of.outbox);
+        if status.last_cycle.is_some() {
+            println!("             {} calls since the start, {} today; {budget}", of.usage.calls, of.usage.today);
+        }
     }
     for (name, count) in &status.counters.0 {
-        println!("  {:<28} {count:>8}", in_words(name));
+        println!("  {:<34} {count:>8}", in_words(name));
     }
 }
 

@@ -22,7 +22,7 @@ pub async fn plan(config: &Config, surroundings: &Surroundings, json: bool, most
         let preview = |connection: &String| Arc::new(Preview::of(connected.connectors[connection].clone()));
         let (marketing, crm) = (preview(&settings.marketing), preview(&settings.crm));
         let mut dry = Loop::open(
-            flow::Settings { name: name.clone(), every: settings.every, sweep_every: settings.sweep_every },
+            daemon::loop_settings(config, name),
             marketing.clone() as Arc<dyn Connector>,
             crm.clone() as Arc<dyn Connector>,
             settings.agreement.clone(),

@@ -36,7 +36,14 @@ pub async fn run(config: &Config, surroundings: &Surroundings, once: bool, json:
     } else {
         println!("quiet: {writes} writes, {calls} API calls");
         for (name, count) in done.iter().filter(|(name, _)| !matches!(name.as_str(), "writes" | "attempts")) {
-            println!("  {:<28} {count}", super::ask::in_words(name));
+            println!("  {:<34} {count:>8}", super::ask::in_words(name));
+        }
+        let owed: usize = loops.iter().flat_map(|status| status.sides.values()).map(|side| side.outbox).sum();
+        if owed > 0 {
+            println!("{owed} writes wait because a vendor has put them off; they are tried again at the next run");
+        }
+        if done.iter().any(|(name, _)| matches!(name.as_str(), "refused" | "conflicts")) {
+            println!("`leadloop review` lists what was refused and what awaits the arbiter");
         }
     }
     Ok(ExitCode::SUCCESS)

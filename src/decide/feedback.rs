@@ -71,7 +71,14 @@ fn from_status(view: &View<'_>, dispositions: &Dispositions) -> Option<(Disposit
         let by_people = view.converted.iter().any(|record| !view.person.converted.contains(&record.id));
         by_people.then(|| (Disposition::Accepted, plain(Disposition::Accepted, None)))
     };
-    by_contact.or_else(by_lead).or_else(by_conversion)
+    // What sales said of the lead holds until it says something of the contact that leadloop made of it.
+    let by_memory = || {
+        let ours = view.leads.is_empty() && view.converted.iter().any(|record| view.person.converted.contains(&record.id));
+        let said = view.person.verdict.as_ref().filter(|_| ours)?;
+        let of_a_lead = !matches!(said.disposition, Disposition::Opportunity | Disposition::Won | Disposition::Lost);
+        of_a_lead.then(|| (said.disposition, plain(said.disposition, said.reason.as_deref())))
+    };
+    by_contact.or_else(by_lead).or_else(by_memory).or_else(by_conversion)
 }
 
 /// What a record's status means, if it means anything.

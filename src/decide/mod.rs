@@ -105,14 +105,18 @@ impl Case<'_> {
         };
         if self.view.marketing.len() > 1 {
             let others: Vec<String> = self.view.marketing[1..].iter().map(|record| record.id.to_string()).collect();
-            self.reason(format!("marketing has duplicates of lead {}: {}", lead.id, others.join(", ")));
+            self.reviews.insert("marketing-duplicates".to_owned(), format!("marketing has duplicates of lead {}: {}", lead.id, others.join(", ")));
         }
         if self.view.person.handed_over.is_some() {
             return true;
         }
-        match self.agreement.mql.holds(&lead.fields) {
+        let mut answers = self.view.marketing.iter().map(|lead| self.agreement.mql.holds(&lead.fields));
+        let first = answers.next().unwrap_or(Ok(false));
+        let answer = if answers.any(|answer| answer == Ok(true)) { Ok(true) } else { first };
+        match answer {
             Ok(true) if normal::email(lead.fields.text(field::EMAIL)).is_none() && self.view.crm().next().is_none() => {
-                self.reason("meets the lead definition, but has no valid e-mail address to know the person by".to_owned());
+                let words = "meets the lead definition, but has no valid e-mail address to know the person by: correct it in marketing";
+                self.reviews.insert("address".to_owned(), words.to_owned());
                 false
             }
             Ok(true) => {
@@ -124,7 +128,7 @@ impl Case<'_> {
                 false
             }
             Err(error) => {
-                self.reason(format!("the lead definition cannot be evaluated for this lead: {error}"));
+                self.reviews.insert("definition".to_owned(), format!("the lead definition cannot be evaluated for this lead: {error}"));
                 false
             }
         }
@@ -146,6 +150,8 @@ impl Case<'_> {
             self.reason(reason);
         } else if !self.view.converted.is_empty() {
             self.reason("converted in the CRM; waiting for the contact to be read".to_owned());
+        } else if let Some(missing) = self.view.missing.first() {
+            self.reason(format!("{missing} is linked and cannot be read in the CRM: nothing is created in its place"));
         } else {
             self.create(lead);
         }
@@ -175,15 +181,21 @@ impl Case<'_> {
             let relations = Relations::default().with(Relation::Account, found.account.0.as_str());
             let operation = Operation::Update { kind: Kind::Contact, id: contact.id.clone(), set: BTreeMap::new(), relations };
             let slot = format!("account/{}", contact.id);
-            self.owe(slot, Side::Crm, Lane::Update, operation, format!("put contact {} under account {}", contact.id, found.account), found.evidence);
+            self.owe(slot, Side::Crm, Lane::Update, operation, format!("put contact {} under {}", contact.id, self.named(&found.account)), found.evidence);
         }
     }
 
     /// Keeps the leading record of each side in step, field by field.
     fn in_step(&mut self, lead: &Record, crm: &Record) {
         let with = Ref::new(Side::Crm, crm.kind, crm.id.clone());
-        // A converted lead's contact carries on what was settled with the lead.
+        let carries_on = |before: &Ref| *before == with || self.view.converted.iter().any(|lead| lead.id == before.id);
+        // What was settled between other records says nothing of these, unless this is the contact that a lead became.
+        let same_lead = self.decision.base.lead.as_ref().is_none_or(|before| *before == lead.id);
+        if !same_lead || !self.decision.base.with.as_ref().is_some_and(carries_on) {
+            self.decision.base.fields.clear();
+        }
         self.decision.base.with = Some(with);
+        self.decision.base.lead = Some(lead.id.clone());
         let mut to_crm = Changes::default();
         let mut to_marketing = Changes::default();
         for rule in &self.agreement.fields {
@@ -247,20 +259,21 @@ impl Case<'_> {
         let unsettled = self.decision.intents.iter().any(|intent| intent.side == Side::Crm && intent.operation.target() == Some((Kind::Lead, &crm_lead.id)));
         let Some(found) = self.account(lead) else { return };
         if unsettled {
-            self.reason(format!("to be converted into account {} once the lead is up to date", found.account));
+            self.reason(format!("to be converted into {} once the lead is up to date", self.named(&found.account)));
             return;
         }
         let owned = crm_lead.relations.one(Relation::Owner).and_then(|owner| self.view.owners.get(owner)).is_some_and(|user| user.active);
         let owner = if owned { None } else { self.owner_of(&found.account) };
         let operation = Operation::Convert { lead: crm_lead.id.clone(), account: found.account.clone(), contact: None, owner };
-        let what = format!("convert lead {} into account {}", crm_lead.id, found.account);
+        let what = format!("convert lead {} into {}", crm_lead.id, self.named(&found.account));
         self.owe(format!("convert/{}", crm_lead.id), Side::Crm, Lane::NewLead, operation, what, found.evidence);
     }
 
     /// Nobody in the CRM yet: a contact under its account, or a CRM lead where there is no usable company.
     fn create(&mut self, lead: &Record) {
         let found = self.account(lead);
-        let waiting = matches!(self.decision.found, Some(Match::None { domain: Some(_), .. }) if self.agreement.matching.create_accounts);
+        let owed = self.decision.intents.iter().any(|intent| matches!(intent.owner, Owner::Organisation(_)));
+        let waiting = owed && matches!(self.decision.found, Some(Match::None { .. }));
         let ambiguous = matches!(self.decision.found, Some(Match::Ambiguous { .. }));
         let (kind, relations, reasons) = match found {
             Some(found) => {
@@ -270,7 +283,7 @@ impl Case<'_> {
                 }
                 (Kind::Contact, relations, found.evidence)
             }
-            None if waiting => return self.reason("waiting for its account to be created".to_owned()),
+            None if waiting => return self.reason("waits for its account to be created, or for what the CRM refused about it to be corrected".to_owned()),
             None if ambiguous => return self.reason("waiting for the arbiter to choose the account".to_owned()),
             None if self.agreement.matching.no_company == NoCompany::Wait => return self.reason("no usable company: waits in marketing".to_owned()),
             None => (Kind::Lead, Relations::default(), vec!["no usable company: becomes a CRM lead".to_owned()]),
@@ -289,7 +302,7 @@ impl Case<'_> {
         }
         let key = key_of_lead(self.view.loop_name, &lead.id);
         let what = match relations.one(Relation::Account) {
-            Some(account) => format!("create contact under account {account}"),
+            Some(account) => format!("create contact under {}", self.named(account)),
             None => "create CRM lead".to_owned(),
         };
         let operation = Operation::Create { kind, key, fields: values, relations };
@@ -308,11 +321,11 @@ impl Case<'_> {
         self.decision.found = Some(outcome.clone());
         match outcome {
             Match::Matched(found) => {
-                self.reason(format!("account {} by {} (confidence {}): {}", found.account, found.rule, found.confidence, found.evidence.join("; ")));
+                self.reason(format!("{} by {} (confidence {}): {}", self.named(&found.account), found.rule, found.confidence, found.evidence.join("; ")));
                 Some(found)
             }
             Match::Ambiguous { accounts, evidence } => {
-                let names: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+                let names: Vec<String> = accounts.iter().map(|account| self.named(account)).collect();
                 self.reviews.insert("account".to_owned(), format!("which account: {}? {}", names.join(", "), evidence.join("; ")));
                 None
             }
@@ -330,6 +343,22 @@ impl Case<'_> {
                         runners_up: Vec::new(),
                     });
                 }
+                match self.view.accounts.buried(&key) {
+                    Some(Some(account)) => {
+                        return Some(Found {
+                            account: account.clone(),
+                            rule: matching::Rule::EmailDomain,
+                            confidence: rust_decimal::Decimal::new(95, 2),
+                            evidence: vec![format!("the account created for {domain} was merged into it")],
+                            runners_up: Vec::new(),
+                        });
+                    }
+                    Some(None) => {
+                        self.reviews.insert("account".to_owned(), format!("the account created for {domain} was deleted in the CRM: none is created in its place; create one, or exclude the domain"));
+                        return None;
+                    }
+                    None => {}
+                }
                 let domain = domain.as_str();
                 // Whoever comes first names the account; the others owe the same one by its domain.
                 let given = candidate.company.map(str::trim).filter(|name| name.chars().filter(|c| c.is_alphabetic()).count() > 1);
@@ -344,6 +373,14 @@ impl Case<'_> {
                 self.decision.intents.push(Intent::new(self.view.loop_name, owner, "account".to_owned(), Side::Crm, Lane::NewLead, operation, what, reasons));
                 None
             }
+        }
+    }
+
+    /// An account as people know it, with its id.
+    fn named(&self, account: &Id) -> String {
+        match self.view.accounts.account(account).map(|account| account.name.as_str()).filter(|name| !name.is_empty()) {
+            Some(name) => format!("account {name} ({account})"),
+            None => format!("account {account}"),
         }
     }
 

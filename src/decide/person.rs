@@ -292,6 +292,9 @@ pub struct Review {
 pub struct Base {
     /// The CRM record that it speaks of.
     pub with: Option<Ref>,
+    /// The marketing lead that it speaks of.
+    #[serde(default)]
+    pub lead: Option<Id>,
     /// The values, normalised.
     pub fields: BTreeMap<String, (Option<String>, Option<String>)>,
 }

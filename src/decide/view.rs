@@ -1,6 +1,6 @@
 //! What `decide` looks at: everything known about one person at one moment, and in which order records lead.
 
-use super::{Base, Person, feedback::Opportunity, matching::Index};
+use super::{Base, Person, Ref, feedback::Opportunity, matching::Index, normal};
 use contract::{Id, Record, Relation, Value, field};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub struct View<'a> {
     pub leads: Vec<&'a Record>,
     /// CRM leads that have been converted.
     pub converted: Vec<&'a Record>,
+    /// CRM records of the person that are not gone as far as was told, and yet not there.
+    pub missing: Vec<Ref>,
     /// Live contacts, the leading one first.
     pub contacts: Vec<&'a Record>,
     /// Opportunities that bear on the person.
@@ -63,13 +65,22 @@ impl Limits {
     }
 }
 
-/// Puts records of one kind in the order in which they lead: the one settled with before, then those that bear leadloop's key,
-/// then the oldest, then the smallest id.
-pub fn in_order<'a>(mut records: Vec<&'a Record>, base: &Base) -> Vec<&'a Record> {
+/// Puts marketing's leads in the order in which they lead: the one settled before, then the oldest, then the smallest id.
+pub fn leads_in_order<'a>(leads: Vec<&'a Record>, base: &Base) -> Vec<&'a Record> {
+    in_order(leads, |record| base.lead.as_ref() == Some(&record.id), None)
+}
+
+/// Puts the CRM's records of one kind in the order in which they lead: those at the person's present address, the one
+/// settled with before, those under an account, those that bear leadloop's key, then the oldest, then the smallest id.
+pub fn crm_in_order<'a>(records: Vec<&'a Record>, base: &Base, address: Option<&str>) -> Vec<&'a Record> {
+    in_order(records, |record| base.with.as_ref().is_some_and(|with| with.kind == record.kind && with.id == record.id), address)
+}
+
+fn in_order<'a>(mut records: Vec<&'a Record>, is_settled: impl Fn(&Record) -> bool, address: Option<&str>) -> Vec<&'a Record> {
     let created = |record: &Record| record.fields.get(field::CREATED_AT).and_then(Value::as_time).unwrap_or(Timestamp::MAX);
-    records.sort_by_key(|record| {
-        let settled = base.with.as_ref().is_some_and(|with| with.kind == record.kind && with.id == record.id);
-        (!settled, record.relations.one(Relation::Account).is_none(), record.key().is_none(), created(record), record.id.clone())
+    records.sort_by_cached_key(|record| {
+        let at_address = address.is_some() && normal::email(record.fields.text(field::EMAIL)).as_deref() == address;
+        (!at_address, !is_settled(record), record.relations.one(Relation::Account).is_none(), record.key().is_none(), created(record), record.id.clone())
     });
     records
 }

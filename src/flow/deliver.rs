@@ -16,6 +16,9 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::watch;
 
+/// The slot of the write that brings a person into the CRM.
+const CREATE: &str = "create";
+
 /// Persons decided on in one commit.
 const CHUNK: usize = 500;
 
@@ -80,6 +83,7 @@ impl Loop {
         let before = change.person(&decision.person.id)?;
         let owner = Owner::Person(decision.person.id.clone());
         let mut open = change.open(&owner)?;
+        let owes = !decision.intents.is_empty();
         for intent in std::mem::take(&mut decision.intents) {
             if let Owner::Organisation(_) = intent.owner {
                 self.owe_shared(change, &decision.person.id, intent, now)?;
@@ -88,6 +92,8 @@ impl Loop {
             match open.remove(&intent.slot) {
                 // Owed already, or something else was tried and must be looked up first.
                 Some(owed) if owed.intent.id == intent.id || matches!(owed.progress, Progress::InDoubt(_)) => continue,
+                // What another self of the person has tried to create may be there.
+                None if intent.slot == CREATE && open.keys().any(|slot| slot.starts_with(CREATE)) => continue,
                 Some(outdated) => change.settle(&outdated.intent),
                 None => {}
             }
@@ -101,7 +107,7 @@ impl Loop {
         record_news(change, before.as_ref(), &decision);
         self.count_news(before.as_ref(), &decision.person);
         change.put_base(&decision.person.id, &decision.base)?;
-        change.put_person(&decision.person)
+        if owes { change.remember_person(&decision.person) } else { change.put_person(&decision.person) }
     }
 
     fn owe(&mut self, change: &mut Change<'_>, intent: Intent, decision: &Decision, now: Timestamp) -> Result<(), store::Error> {
@@ -117,7 +123,7 @@ impl Loop {
     /// A write that several persons wait for is owed once.
     fn owe_shared(&mut self, change: &mut Change<'_>, person: &PersonId, intent: Intent, now: Timestamp) -> Result<(), store::Error> {
         change.wait_for(&intent.id, person);
-        if change.refusal(&intent.id)?.is_some() || change.open(&intent.owner)?.contains_key(&intent.slot) {
+        if change.refusal(&refused_as(&intent))?.is_some() || change.open(&intent.owner)?.contains_key(&intent.slot) {
             return Ok(());
         }
         change.fact(json!({"fact": "owed", "organisation": intent.owner.to_string(), "person": person, "intent": intent.id, "what": intent.what, "lane": intent.lane, "reasons": intent.reasons, "agreement": self.agreement.version}));
@@ -141,6 +147,7 @@ impl Loop {
     /// Delivers what is owed and ready, opt-outs first. Returns how many writes were carried out.
     pub(super) async fn deliver(&mut self, stop: &watch::Receiver<bool>) -> Result<usize, store::Error> {
         let mut delivered = 0;
+        self.withdraw_outdated()?;
         for lane in [Lane::OptOut, Lane::Disposition, Lane::NewLead, Lane::Update] {
             for side in [Side::Crm, Side::Marketing] {
                 for shape in SHAPES {
@@ -175,7 +182,7 @@ impl Loop {
             let Some(last) = owed.last() else { break };
             after = Some(last.intent.id.clone());
             for owed in owed {
-                let ready = matches!(owed.progress, Progress::Waiting(until) if until <= now);
+                let ready = matches!(owed.progress, Progress::Waiting(until) if until <= now) && !self.is_outdated(&owed.intent);
                 let operation = &owed.intent.operation;
                 let fits = ready
                     && batch.len() < most
@@ -187,6 +194,26 @@ impl Loop {
             }
         }
         Ok(batch)
+    }
+
+    /// Whether somebody has meanwhile made the account that was to be created.
+    fn is_outdated(&self, intent: &Intent) -> bool {
+        match (&intent.owner, &intent.operation) {
+            (Owner::Organisation(domain), Operation::Create { kind: Kind::Account, key, .. }) => {
+                self.knowledge.accounts.with_key(key).is_some() || self.knowledge.accounts.is_borne(domain)
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes back accounts that were to be created and are there now.
+    fn withdraw_outdated(&mut self) -> Result<(), store::Error> {
+        let accounts = self.state.read().outbox(Side::Crm, Lane::NewLead, Some(("create", Kind::Account)), None, usize::MAX)?;
+        let outdated: Vec<Owed> = accounts.into_iter().filter(|owed| matches!(owed.progress, Progress::Waiting(_)) && self.is_outdated(&owed.intent)).collect();
+        if outdated.is_empty() {
+            return Ok(());
+        }
+        self.apply(&outdated, Verdicts::LookedAgain).map(|_| ())
     }
 
     /// Sends one batch: the attempt is recorded first, and silence is never success.
@@ -243,10 +270,8 @@ impl Loop {
                 Verdicts::LookedAgain => self.close(&mut change, owed)?,
                 Verdicts::Found(outcomes) => match outcomes.get(place).cloned().flatten() {
                     Some(outcome) => again.extend(self.apply_one(&mut change, owed, outcome, now)?),
-                    None => {
-                        change.clear_attempted(&owed.intent.id)?;
-                        change.owe(&Owed { progress: Progress::Waiting(now), ..owed.clone() });
-                    }
+                    // It was not done. The world may have moved since: what is missing is decided anew.
+                    None => self.close(&mut change, owed)?,
                 },
             }
         }
@@ -259,7 +284,7 @@ impl Loop {
         let intent = &owed.intent;
         let outcome = self.lose_patience(intent, outcome);
         let mut person = match &intent.owner {
-            Owner::Person(id) => self.person(change, intent, id)?,
+            Owner::Person(id) => change.person(id)?,
             Owner::Organisation(_) => None,
         };
         let Settlement { closed, links, put, patch, look, said } = decide::settle(intent, &outcome, person.as_mut(), now);
@@ -282,7 +307,7 @@ impl Loop {
         if let (Outcome::Refused { reason, remedy }, Owner::Organisation(_)) = (&outcome, &intent.owner) {
             tracing::warn!(loop_name = self.settings.name, what = intent.what, reason, remedy = %remedy, "refused");
             let refusal = Refusal { slot: intent.slot.clone(), what: intent.what.clone(), reason: reason.clone(), remedy: remedy.to_string(), at: now };
-            change.refuse(&intent.id, &refusal);
+            change.refuse(&refused_as(intent), &refusal);
         }
         if let Some(person) = &mut person {
             person.records.extend(links);
@@ -301,17 +326,6 @@ impl Loop {
         Ok(look)
     }
 
-    fn person(&self, change: &Change<'_>, intent: &Intent, id: &PersonId) -> Result<Option<Person>, store::Error> {
-        if let Some(person) = change.person(id)? {
-            return Ok(Some(person));
-        }
-        // Somebody of whom only one record is known is found by that record.
-        match intent.operation.target() {
-            Some((kind, record)) => change.person_with(&Ref::new(intent.side, kind, record.clone())),
-            None => Ok(None),
-        }
-    }
-
     /// Takes a write out of the outbox, and has everybody decided on whom it concerned.
     fn close(&self, change: &mut Change<'_>, owed: &Owed) -> Result<(), store::Error> {
         change.settle(&owed.intent);
@@ -323,22 +337,24 @@ impl Loop {
         for id in concerned {
             if let Some(person) = change.person(&id)? {
                 intake::touch(change, &person)?;
-            } else if let Some((kind, record)) = owed.intent.operation.target() {
-                change.due(&id, &Ref::new(owed.intent.side, kind, record.clone()));
             }
         }
         Ok(())
     }
 
-    /// A refusal that asks to look again is believed a few times for one write, then a person must look.
+    /// A conflict, or a refusal that asks to look again, is believed a few times for one write; then a person must look.
     fn lose_patience(&mut self, intent: &Intent, outcome: Outcome) -> Outcome {
-        let Outcome::Refused { reason, remedy: Remedy::LookAgain } = &outcome else { return outcome };
+        let reason = match &outcome {
+            Outcome::Refused { reason, remedy: Remedy::LookAgain } => reason.clone(),
+            Outcome::Conflict { current } => format!("{} {} stands in the way", current.kind, current.id),
+            _ => return outcome,
+        };
         let looked = self.looked.entry(intent.id.clone()).or_default();
         *looked += 1;
         if *looked < LOOKS {
             return outcome;
         }
-        Outcome::Refused { reason: format!("{reason} (again after looking {looked} times)"), remedy: Remedy::AskArbiter }
+        Outcome::Refused { reason: format!("{reason} (still so after {looked} tries)"), remedy: Remedy::AskArbiter }
     }
 
     async fn look_again(&mut self, records: Vec<Ref>) -> Result<(), store::Error> {
@@ -390,6 +406,14 @@ impl Loop {
             Outcome::Unknown => counters.add("unknown", 1),
         }
     }
+}
+
+/// Under which id the refusal of a shared write is remembered: it speaks for this content, and somebody else's may be good.
+fn refused_as(intent: &Intent) -> contract::IntentId {
+    use sha2::{Digest, Sha256};
+    let content = serde_json::to_string(&intent.operation).expect("operations are plain data with text keys");
+    let digest: String = Sha256::digest(content.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    contract::IntentId(format!("{}-{digest}", intent.id))
 }
 
 /// What is new about a person, as lines of history.

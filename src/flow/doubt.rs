@@ -18,9 +18,9 @@ impl Loop {
         let mut settled = 0;
         for side in [Side::Crm, Side::Marketing] {
             let now = self.clock.now();
-            let doubts = self.state.read().in_doubt(side)?;
+            let owed = self.state.read().owed(side)?;
             let ripe = |owed: &Owed| matches!(owed.progress, Progress::InDoubt(at) if all || now.duration_since(at) >= GRACE);
-            let mut ripe: Vec<Owed> = doubts.into_iter().filter(ripe).collect();
+            let mut ripe: Vec<Owed> = owed.into_iter().filter(ripe).collect();
             ripe.sort_by_key(|owed| owed.intent.operation.shape());
             for group in ripe.chunk_by(|one, other| one.intent.operation.shape() == other.intent.operation.shape()) {
                 for slice in group.chunks(100) {

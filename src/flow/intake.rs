@@ -18,6 +18,9 @@ use jiff::Timestamp;
 use kit::Side;
 use serde_json::json;
 
+/// Most records on one address or key that can still be one person.
+const CROWD: usize = 10;
+
 /// Takes in one change. Telling it twice, late or out of order makes no difference.
 pub fn take(knowledge: &mut Knowledge, change: &mut Change<'_>, side: Side, told: contract::Change, now: Timestamp) -> Result<(), Error> {
     match told {
@@ -59,7 +62,7 @@ fn upserted(knowledge: &mut Knowledge, change: &mut Change<'_>, side: Side, reco
         }
         Kind::Account if side == Side::Crm => {
             knowledge.accounts.put_account(record);
-            touch_domains(change, before.as_ref(), record)?;
+            touch_domains(change, before.as_ref(), Some(record))?;
         }
         Kind::Lead | Kind::Contact => {
             if side == Side::Crm && record.kind == Kind::Contact {
@@ -84,23 +87,26 @@ fn upserted(knowledge: &mut Knowledge, change: &mut Change<'_>, side: Side, reco
 }
 
 fn deleted(knowledge: &mut Knowledge, change: &mut Change<'_>, record: &Ref, now: Timestamp) -> Result<(), Error> {
-    let Some(before) = change.remove_mirror(record)? else { return Ok(()) };
+    let before = change.remove_mirror(record)?;
+    if let (Kind::Lead | Kind::Contact, None) = (record.kind, &before) {
+        // The mirror may be lost while the link is remembered: the record is gone all the same.
+        return bury_person_record(change, record, None, now);
+    }
+    let Some(before) = before else { return Ok(()) };
     match record.kind {
         Kind::User => {
             knowledge.owners.remove(&record.id);
         }
-        Kind::Account => knowledge.accounts.remove_account(&record.id),
+        Kind::Account => {
+            knowledge.accounts.remove_account(&record.id);
+            bury_account(knowledge, change, &before, None);
+            touch_domains(change, Some(&before), None)?;
+        }
         Kind::Lead | Kind::Contact => {
-            if record.kind == Kind::Contact {
+            if record.kind == Kind::Contact && record.side == Side::Crm {
                 knowledge.accounts.contact_changed(Some(&before), None);
             }
-            let Some(mut person) = change.person_with(record)? else { return Ok(()) };
-            person.records.remove(record);
-            person.gone.insert(record.clone(), now);
-            change.unlink(record);
-            change.fact(json!({"fact": "gone", "person": person.id, "record": record}));
-            change.put_person(&person)?;
-            touch(change, &person)?;
+            bury_person_record(change, record, Some(&before), now)?;
         }
         Kind::Opportunity => {
             knowledge.accounts.opportunity_changed(Some(&before), None);
@@ -112,24 +118,79 @@ fn deleted(knowledge: &mut Knowledge, change: &mut Change<'_>, record: &Ref, now
     Ok(())
 }
 
+/// An account that leadloop made is gone: it is not made again.
+fn bury_account(knowledge: &mut Knowledge, change: &mut Change<'_>, before: &Record, lives_on: Option<&Id>) {
+    if let Some(key) = before.key() {
+        change.bury_account(&key, lives_on);
+        knowledge.accounts.bury(key, lives_on.cloned());
+    }
+}
+
+/// A person's record is gone: nothing is created in its place, and what was owed for a lead that marketing has dropped is not.
+fn bury_person_record(change: &mut Change<'_>, record: &Ref, before: Option<&Record>, now: Timestamp) -> Result<(), Error> {
+    let Some(mut person) = change.person_with(record)? else { return Ok(()) };
+    person.records.remove(record);
+    person.gone.insert(record.clone(), now);
+    see_opt_out(change, &mut person, before)?;
+    change.unlink(record);
+    change.fact(json!({"fact": "gone", "person": person.id, "record": record}));
+    change.remember_person(&person)?;
+    if person.records.iter().all(|record| record.side == Side::Crm) {
+        for owed in change.open(&Owner::Person(person.id.clone()))?.into_values().filter(|owed| matches!(owed.progress, Progress::Waiting(_))) {
+            change.settle(&owed.intent);
+        }
+    }
+    touch(change, &person)
+}
+
+/// Whoever has been seen opted out stays opted out, and so does the address.
+fn see_opt_out(change: &mut Change<'_>, person: &mut Person, record: Option<&Record>) -> Result<(), Error> {
+    let Some(record) = record else { return Ok(()) };
+    let address = normal::email(record.fields.text(field::EMAIL));
+    let suppressed = address.as_deref().map(|address| change.is_suppressed(address)).transpose()?.unwrap_or(false);
+    if !record.fields.is_true(field::OPT_OUT) && !suppressed {
+        return Ok(());
+    }
+    person.opted_out = true;
+    if let Some(address) = address.filter(|_| !suppressed) {
+        change.suppress(&address);
+    }
+    Ok(())
+}
+
 fn merged(knowledge: &mut Knowledge, change: &mut Change<'_>, side: Side, kind: Kind, loser: &Id, winner: &Id) -> Result<(), Error> {
     let gone = Ref::new(side, kind, loser.clone());
     let lives = Ref::new(side, kind, winner.clone());
     let before = change.remove_mirror(&gone)?;
     repoint(knowledge, change, side, kind, loser, winner)?;
     match kind {
-        Kind::Account => knowledge.accounts.remove_account(loser),
+        Kind::Account => {
+            knowledge.accounts.remove_account(loser);
+            if let Some(before) = &before {
+                bury_account(knowledge, change, before, Some(winner));
+                touch_domains(change, Some(before), None)?;
+            }
+        }
         Kind::Lead | Kind::Contact => {
             if kind == Kind::Contact && side == Side::Crm {
                 knowledge.accounts.contact_changed(before.as_ref(), None);
             }
             let Some(mut person) = change.person_with(&gone)? else { return Ok(()) };
+            see_opt_out(change, &mut person, before.as_ref())?;
             person.records.remove(&gone);
             person.records.insert(lives.clone());
             change.unlink(&gone);
             change.fact(json!({"fact": "merged", "person": person.id, "record": gone, "into": lives}));
-            if let Some(other) = change.person_with(&lives)?.filter(|other| other.id != person.id) {
+            if let Some(mut other) = change.person_with(&lives)?.filter(|other| other.id != person.id) {
+                // The winner's person takes in the loser's: what was settled with it goes on.
+                std::mem::swap(&mut person, &mut other);
                 join(change, &mut person, other)?;
+            }
+            // What was settled with the record that is gone holds for the one it lives on in.
+            let mut base = change.base(&person.id)?;
+            if base.with.as_ref() == Some(&gone) {
+                base.with = Some(lives);
+                change.put_base(&person.id, &base)?;
             }
             change.put_person(&person)?;
             touch(change, &person)?;
@@ -157,7 +218,7 @@ fn repoint(knowledge: &mut Knowledge, change: &mut Change<'_>, side: Side, kind:
 }
 
 /// Finds the person that a record belongs to, and marks the person as due.
-fn identify(knowledge: &Knowledge, change: &mut Change<'_>, side: Side, record: &Record) -> Result<(), Error> {
+fn identify(knowledge: &mut Knowledge, change: &mut Change<'_>, side: Side, record: &Record) -> Result<(), Error> {
     let reference = Ref::new(side, record.kind, record.id.clone());
     let evidence = evidence(change, &reference, record)?;
     let placement = identity::place(&evidence);
@@ -173,6 +234,12 @@ fn identify(knowledge: &Knowledge, change: &mut Change<'_>, side: Side, record: 
         }
     };
     let is_new = person.records.insert(reference.clone());
+    let opted_out = person.opted_out;
+    see_opt_out(change, &mut person, Some(record))?;
+    if person.opted_out && !opted_out {
+        knowledge.counters.add("opted_out", 1);
+        change.fact(json!({"fact": "decided", "person": person.id, "news": ["opted out"], "reasons": [format!("seen on {reference}, or known of its address")]}));
+    }
     person.gone.remove(&reference);
     for id in &placement.absorbed {
         if let Some(other) = take(id) {
@@ -215,6 +282,10 @@ fn evidence(change: &Change<'_>, reference: &Ref, record: &Record) -> Result<Evi
 }
 
 fn persons(change: &Change<'_>, records: Vec<Ref>, but: &Ref) -> Result<Vec<Person>, Error> {
+    // What so many records share is a placeholder, and says nothing of who somebody is.
+    if records.len() > CROWD {
+        return Ok(Vec::new());
+    }
     let mut persons: Vec<Person> = Vec::new();
     for record in records.iter().filter(|record| *record != but) {
         if let Some(person) = change.person_with(record)?.filter(|person| persons.iter().all(|known| known.id != person.id)) {
@@ -264,11 +335,12 @@ fn touch_record(change: &mut Change<'_>, record: &Ref) -> Result<(), Error> {
 }
 
 /// An account that comes to bear a domain, or ceases to, concerns everybody with an address there.
-fn touch_domains(change: &mut Change<'_>, before: Option<&Record>, record: &Record) -> Result<(), Error> {
+fn touch_domains(change: &mut Change<'_>, before: Option<&Record>, after: Option<&Record>) -> Result<(), Error> {
     let domains = |record: &Record| -> Vec<domain::Domain> {
-        [field::WEBSITE, field::DOMAINS].iter().filter_map(|name| record.fields.text(name)).flat_map(domain::all_of).collect()
+        let written = [field::WEBSITE, field::DOMAINS].iter().filter_map(|name| record.fields.text(name));
+        written.flat_map(domain::all_of).filter(|domain| !domain::is_free_mail(domain)).collect()
     };
-    let (old, new) = (before.map(domains).unwrap_or_default(), domains(record));
+    let (old, new) = (before.map(domains).unwrap_or_default(), after.map(domains).unwrap_or_default());
     for domain in old.iter().filter(|domain| !new.contains(domain)).chain(new.iter().filter(|domain| !old.contains(domain))) {
         for marketing in change.at_domain(domain)? {
             touch_record(change, &marketing)?;

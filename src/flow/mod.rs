@@ -26,7 +26,7 @@ use crate::{
     decide::{User, matching::Index, view::Limits},
     store::{
         self,
-        state::{Counters, State},
+        state::{Counters, Owed, Progress, State},
     },
 };
 use contract::{Connector, ConnectorError, Id, Kind};
@@ -37,6 +37,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most writes in the outbox of one side before deciding pauses.
 const OUTBOX_BOUND: usize = 20_000;
+
+/// What is to happen later than this is not waited for by a run that comes to an end.
+const SOON: SignedDuration = SignedDuration::from_mins(1);
 
 /// How often a waiting loop says that it is alive.
 const ALIVE: Duration = Duration::from_secs(10);
@@ -92,6 +95,8 @@ pub struct Loop {
     board: Board,
     knowledge: Knowledge,
     sides: BTreeMap<Side, Condition>,
+    /// Streams that the vendor refuses or tells unintelligibly. The others of the side go on.
+    ailing: BTreeMap<(Side, Kind), Ailment>,
     /// How often a write was refused with "look again", since this process started.
     looked: BTreeMap<contract::IntentId, u32>,
 }
@@ -105,6 +110,8 @@ pub struct Settings {
     pub every: Duration,
     /// The time in which every record held is looked up again, to find what the vendor does not tell.
     pub sweep_every: SignedDuration,
+    /// What each side is asked for, as a fingerprint. Where it changes, the side's streams are read again from the beginning.
+    pub asked: BTreeMap<Side, String>,
 }
 
 /// What a loop holds in memory: all of it can be had again from the state.
@@ -131,6 +138,14 @@ struct Condition {
     trouble: Option<String>,
     parked: bool,
     failures: u32,
+}
+
+/// What is the matter with one stream.
+#[derive(Clone, Debug)]
+struct Ailment {
+    paused_until: Timestamp,
+    failures: u32,
+    detail: String,
 }
 
 /// Why a loop stops.
@@ -198,6 +213,7 @@ impl Loop {
             board,
             knowledge,
             sides: BTreeMap::from([(Side::Marketing, Condition::default()), (Side::Crm, Condition::default())]),
+            ailing: BTreeMap::new(),
             looked: BTreeMap::new(),
             settings,
         };
@@ -211,7 +227,11 @@ impl Loop {
         if restored > 0 {
             tracing::warn!(restored, "links were restored from the ledger; both sides are read again");
         }
+        self.ask_anew(now)?;
         self.knowledge.counters = self.state.read().counters()?;
+        for (key, lives_on) in self.state.read().buried_accounts()? {
+            self.knowledge.accounts.bury(key, lives_on);
+        }
         for kind in [Kind::User, Kind::Account, Kind::Contact, Kind::Opportunity] {
             let mut after: Option<Id> = None;
             loop {
@@ -235,6 +255,26 @@ impl Loop {
         Ok(())
     }
 
+    /// Streams that were read under other settings, or for other fields, are read again: what is not in the mirrors would
+    /// pass for blank.
+    fn ask_anew(&self, now: Timestamp) -> Result<(), store::Error> {
+        let mut change = self.state.change(now);
+        for (side, asked) in &self.settings.asked {
+            for kind in streams(self.connectors[side].as_ref()) {
+                let stream = change.stream(*side, kind)?;
+                if stream.asked.as_ref() == Some(asked) {
+                    continue;
+                }
+                if stream.asked.is_some() {
+                    tracing::info!(loop_name = self.settings.name, %side, %kind, "settings or fields have changed: the stream is read again");
+                }
+                let fresh = store::state::Stream { cursor: contract::Cursor::start(), complete: false, asked: Some(asked.clone()), ..stream };
+                change.put_stream(*side, kind, &fresh)?;
+            }
+        }
+        if change.is_empty() { Ok(()) } else { self.state.commit(change) }
+    }
+
     /// The loop's name.
     pub fn name(&self) -> &str {
         &self.settings.name
@@ -253,14 +293,15 @@ impl Loop {
     fn put_in_force(&mut self, text: &str) -> Result<(), store::Error> {
         use sha2::{Digest, Sha256};
         let fingerprint: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut change = self.state.change(self.clock.now());
-        if change.agreement()?.as_ref() == Some(&fingerprint) {
+        if self.state.read().agreement()?.as_ref() == Some(&fingerprint) {
             return Ok(());
         }
+        // First everybody is due, then it is in force: a crash between the two repeats the first.
+        resolve::everybody_due(&self.state, self.clock.now())?;
+        let mut change = self.state.change(self.clock.now());
         change.put_agreement(&fingerprint);
         change.fact(serde_json::json!({"fact": "agreement", "loop": self.settings.name, "version": self.agreement.version, "arbiter": self.agreement.arbiter, "sha256": fingerprint, "text": text}));
-        self.state.commit(change)?;
-        resolve::everybody_due(&self.state, self.clock.now())
+        self.state.commit(change)
     }
 
     /// Runs until told to stop. Between two cycles it takes orders, and says that it is alive.
@@ -321,11 +362,15 @@ impl Loop {
         loop {
             let cycle = self.cycle(&stop).await?;
             let blocked = self.sides.iter().find(|(_, condition)| condition.parked || condition.failures >= 3 || condition.paused_for(self.clock.now()) > SignedDuration::from_mins(5));
+            if let Some(((side, _), ailment)) = self.ailing.iter().find(|(_, ailment)| ailment.failures >= 3) {
+                return Err(Error::Blocked { loop_name: self.settings.name.clone(), side: *side, detail: ailment.detail.clone() });
+            }
             if let Some((side, condition)) = blocked {
                 let detail = condition.trouble.clone().unwrap_or_else(|| "it asks us to wait for long".to_owned());
                 return Err(Error::Blocked { loop_name: self.settings.name.clone(), side: *side, detail });
             }
-            if cycle.is_quiet() || *stop.borrow() {
+            let troubled = self.sides.values().any(|condition| condition.trouble.is_some()) || !self.ailing.is_empty();
+            if (cycle.is_quiet() && !troubled) || *stop.borrow() {
                 return Ok(());
             }
             if cycle.read == 0 && cycle.written == 0 {
@@ -365,11 +410,19 @@ impl Loop {
         Ok(cycle)
     }
 
+    /// Whether something is left that can be expected to happen soon. What a vendor has put off again and again, or for long,
+    /// is not waited for: it stays in the outbox.
     fn something_waits(&self) -> Result<bool, store::Error> {
+        if !self.is_complete()? {
+            return Ok(true);
+        }
         let read = self.state.read();
-        let due = self.is_complete()? && !read.next_due(1)?.is_empty();
-        let incomplete = !self.is_complete()?;
-        Ok(due || incomplete || read.outbox_size(Side::Marketing, 1)? + read.outbox_size(Side::Crm, 1)? > 0)
+        let soon = self.clock.now().checked_add(SOON).unwrap_or(Timestamp::MAX);
+        let expected = |owed: &Owed| match owed.progress {
+            Progress::InDoubt(_) => true,
+            Progress::Waiting(until) => until <= soon && owed.attempts < 6,
+        };
+        Ok(!read.next_due(1)?.is_empty() || read.owed(Side::Marketing)?.iter().chain(&read.owed(Side::Crm)?).any(expected))
     }
 
     /// Whether every stream has been read to its end at least once.
@@ -401,6 +454,10 @@ impl Loop {
                     self.knowledge.limits.0.insert((side, kind, String::new()), usize::MAX);
                     let longest = fields.into_iter().filter_map(|info| Some(((side, kind, info.name), info.max_length?)));
                     self.knowledge.limits.0.extend(longest);
+                }
+                Err(error @ (ConnectorError::Refused { .. } | ConnectorError::Protocol { .. })) => {
+                    tracing::warn!(loop_name = self.settings.name, %side, %kind, error = %error, "the fields are not described: nothing is cut to their length");
+                    self.knowledge.limits.0.insert((side, kind, String::new()), usize::MAX);
                 }
                 Err(error) => self.trouble(side, &error),
             }
@@ -450,6 +507,22 @@ impl Loop {
         self.board.beat();
     }
 
+    /// One stream is refused, or cannot be understood: it is asked again later, and the others go on.
+    fn ail(&mut self, side: Side, kind: Kind, error: &ConnectorError) {
+        let now = self.clock.now();
+        let failures = self.ailing.get(&(side, kind)).map_or(0, |ailment| ailment.failures) + 1;
+        let pause = SignedDuration::from_secs(i64::from(2u32.saturating_pow(failures.min(9))));
+        let paused_until = now.checked_add(pause).unwrap_or(now);
+        tracing::error!(loop_name = self.settings.name, %side, %kind, error = %error, seconds = pause.as_secs(), "a stream cannot be read");
+        self.ailing.insert((side, kind), Ailment { paused_until, failures, detail: format!("{kind}s: {error}") });
+        self.knowledge.counters.add("errors", 1);
+        self.board.beat();
+    }
+
+    fn is_ailing(&self, side: Side, kind: Kind) -> bool {
+        self.ailing.get(&(side, kind)).is_some_and(|ailment| ailment.paused_until > self.clock.now())
+    }
+
     fn failed(&self, source: store::Error) -> Error {
         Error::Store { loop_name: self.settings.name.clone(), source }
     }
@@ -466,13 +539,14 @@ impl Loop {
                 streams_status.insert(kind.to_string(), status::StreamStatus { complete: stream.complete, read_at: stream.read_at });
             }
             let owed = read.outbox_size(*side, OUTBOX_BOUND).unwrap_or_default();
+            let mut ailing = self.ailing.iter().filter(|((of, _), _)| of == side);
             sides.insert(
                 side.to_string(),
                 SideStatus {
                     vendor: connector.capabilities().vendor.to_owned(),
                     streams: streams_status,
                     outbox: owed,
-                    trouble: condition.trouble.clone(),
+                    trouble: condition.trouble.clone().or_else(|| ailing.next().map(|(_, ailment)| ailment.detail.clone())),
                     parked: condition.parked,
                     paused_until: condition.paused_until,
                     usage: connector.usage(),

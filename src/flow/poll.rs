@@ -3,8 +3,12 @@
 use super::{Loop, OUTBOX_BOUND, blocking, intake, streams};
 use crate::store::{self, state::KnownOn};
 use contract::{ConnectorError, Cursor, Kind, Page, Request};
+use jiff::Timestamp;
 use kit::Side;
 use tokio::sync::watch;
+
+/// Most bytes that go into one commit, well below what the store takes.
+const PART: usize = 8 * 1024 * 1024;
 
 /// Most records asked for in one page; vendors cap it lower.
 const PAGE: usize = 2000;
@@ -18,6 +22,9 @@ impl Loop {
             loop {
                 if *stop.borrow() || !self.may_ask(side) || self.is_full()? {
                     return Ok(taken);
+                }
+                if self.is_ailing(side, kind) {
+                    break;
                 }
                 match self.page(side, kind).await? {
                     Some((changes, more)) => {
@@ -49,13 +56,19 @@ impl Loop {
                 let more = page.more;
                 let changes = blocking(|| self.take_in(side, kind, page))?;
                 self.fine(side);
+                self.ailing.remove(&(side, kind));
                 Ok(Some((changes, more)))
             }
             Err(ConnectorError::CursorLost) => {
                 tracing::warn!(loop_name = self.settings.name, %side, %kind, "the position is lost: the stream is read again from the beginning");
                 let mut change = self.state.change(self.clock.now());
-                change.put_stream(side, kind, &store::state::Stream { cursor: Cursor::start(), ..stream })?;
+                // What was deleted in the gap is found by looking up what is held: the sweep is due at once.
+                change.put_stream(side, kind, &store::state::Stream { cursor: Cursor::start(), swept_at: Some(Timestamp::UNIX_EPOCH), ..stream })?;
                 self.state.commit(change)?;
+                Ok(Some((0, true)))
+            }
+            Err(error @ (ConnectorError::Refused { .. } | ConnectorError::Protocol { .. })) => {
+                self.ail(side, kind, &error);
                 Ok(None)
             }
             Err(error) => {
@@ -67,10 +80,15 @@ impl Loop {
 
     fn take_in(&mut self, side: Side, kind: Kind, page: Page) -> Result<usize, store::Error> {
         let now = self.clock.now();
-        let mut change = self.state.change(now);
+        let state = self.state.clone();
+        let mut change = state.change(now);
         let changes = page.changes.len();
         for told in page.changes {
             intake::take(&mut self.knowledge, &mut change, side, told, now)?;
+            // A very large page goes in by parts. The cursor goes with the last: telling twice is harmless.
+            if change.size() > PART {
+                state.commit(std::mem::replace(&mut change, state.change(now)))?;
+            }
         }
         let mut stream = change.stream(side, kind)?;
         stream.cursor = page.next;

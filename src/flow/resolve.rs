@@ -63,15 +63,24 @@ fn find(state: &State, who: &str) -> Result<Vec<Person>, store::Error> {
 }
 
 fn history(state: &State, person: &Person) -> Result<Vec<Value>, store::Error> {
+    // Whoever was taken in has a history too, written before it was known that they are one.
     let mut ids = vec![person.id.0.clone()];
+    let mut joined: Vec<(String, String)> = Vec::new();
+    state.history(&mut |frame| {
+        let pairs = frame.facts.iter().filter(|fact| fact["fact"] == "absorbed");
+        joined.extend(pairs.filter_map(|fact| Some((fact["person"].as_str()?.to_owned(), fact["into"].as_str()?.to_owned()))));
+        ControlFlow::Continue(())
+    })?;
+    for (absorbed, into) in joined.into_iter().rev() {
+        if ids.contains(&into) {
+            ids.push(absorbed);
+        }
+    }
     let mut lines = Vec::new();
     state.history(&mut |frame| {
         for fact in frame.facts {
             let about = |name: &str| fact.get(name).and_then(Value::as_str).is_some_and(|id| ids.iter().any(|known| known == id));
             let is_mine = about("person") || about("into");
-            if is_mine && fact["fact"] == "absorbed" {
-                ids.extend(fact["person"].as_str().map(str::to_owned));
-            }
             if is_mine {
                 lines.push(json!({"at": frame.at, "sequence": frame.sequence, "entry": fact}));
             }
@@ -151,6 +160,23 @@ pub(super) fn everybody_due(state: &State, now: Timestamp) -> Result<(), store::
     }
 }
 
+/// Forgets what was refused of these persons. Returns how much.
+fn forgive(state: &State, persons: Vec<Person>, now: Timestamp) -> Result<usize, store::Error> {
+    let mut change = state.change(now);
+    let mut forgiven = 0;
+    for mut person in persons.into_iter().filter(|person| !person.refused.is_empty()) {
+        forgiven += person.refused.len();
+        change.fact(json!({"fact": "retry", "person": person.id, "refused": person.refused.len()}));
+        person.refused.clear();
+        change.put_person(&person)?;
+        super::intake::touch(&mut change, &person)?;
+    }
+    if !change.is_empty() {
+        state.commit(change)?;
+    }
+    Ok(forgiven)
+}
+
 impl Loop {
     /// Has refused writes tried again: those of one person, or all. Returns how many there were.
     ///
@@ -161,30 +187,26 @@ impl Loop {
         let state = self.state.clone();
         self.looked.clear();
         blocking(|| {
+            // Shared writes are refused for everybody: one person's new try is a new try for all who wait.
             let mut change = state.change(now);
-            let mut forgiven = 0;
-            let persons = match who {
-                Some(who) => find(&state, who)?,
-                None => {
-                    forgiven += change.forget_refusals()?;
-                    let mut persons = Vec::new();
-                    while let Some(more) = Some(change.persons(persons.last().map(|person: &Person| &person.id), 1000)?).filter(|more| !more.is_empty()) {
-                        persons.extend(more);
-                    }
-                    persons
-                }
-            };
-            for mut person in persons.into_iter().filter(|person| !person.refused.is_empty()) {
-                forgiven += person.refused.len();
-                change.fact(json!({"fact": "retry", "person": person.id, "refused": person.refused.len()}));
-                person.refused.clear();
-                change.put_person(&person)?;
-                super::intake::touch(&mut change, &person)?;
-            }
+            let shared = change.forget_refusals()?;
             if !change.is_empty() {
                 state.commit(change)?;
             }
-            if who.is_none() && forgiven > 0 {
+            let mut forgiven = shared;
+            match who {
+                Some(who) => forgiven += forgive(&state, find(&state, who)?, now)?,
+                None => {
+                    let mut after: Option<PersonId> = None;
+                    loop {
+                        let persons = state.read().persons(after.as_ref(), 500)?;
+                        let Some(last) = persons.last() else { break };
+                        after = Some(last.id.clone());
+                        forgiven += forgive(&state, persons, now)?;
+                    }
+                }
+            }
+            if shared > 0 {
                 everybody_due(&state, now)?;
             }
             Ok(forgiven)

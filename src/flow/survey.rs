@@ -5,11 +5,12 @@ use crate::{
     decide::{
         Base, Person, Ref,
         feedback::Opportunity,
+        normal,
         view::{self, View},
     },
     store::{Error, state::Change},
 };
-use contract::{Kind, Record, Relation};
+use contract::{Kind, Record, Relation, field};
 use kit::Side;
 
 /// Everything known about one person, owned.
@@ -21,6 +22,7 @@ pub struct Survey {
     leads: Vec<Record>,
     converted: Vec<Record>,
     contacts: Vec<Record>,
+    missing: Vec<Ref>,
     opportunities: Vec<(Record, bool)>,
 }
 
@@ -28,9 +30,14 @@ impl Survey {
     /// Gathers what is known about a person.
     pub fn of(change: &Change<'_>, person: Person) -> Result<Survey, Error> {
         let base = change.base(&person.id)?;
-        let mut survey = Survey { person, base, marketing: vec![], leads: vec![], converted: vec![], contacts: vec![], opportunities: vec![] };
+        let mut survey = Survey { person, base, marketing: vec![], leads: vec![], converted: vec![], contacts: vec![], missing: vec![], opportunities: vec![] };
         for reference in &survey.person.records {
-            let Some(record) = change.mirror(reference)? else { continue };
+            let Some(record) = change.mirror(reference)? else {
+                if reference.side == Side::Crm {
+                    survey.missing.push(reference.clone());
+                }
+                continue;
+            };
             match (reference.side, reference.kind) {
                 (Side::Marketing, _) => survey.marketing.push(record),
                 (Side::Crm, Kind::Contact) => survey.contacts.push(record),
@@ -44,15 +51,18 @@ impl Survey {
 
     /// As `decide` wants to see it.
     pub fn view<'a>(&'a self, knowledge: &'a Knowledge) -> View<'a> {
-        let order = |records: &'a [Record]| view::in_order(records.iter().collect(), &self.base);
+        let marketing = view::leads_in_order(self.marketing.iter().collect(), &self.base);
+        let address = marketing.first().and_then(|lead| normal::email(lead.fields.text(field::EMAIL)));
+        let order = |records: &'a [Record]| view::crm_in_order(records.iter().collect(), &self.base, address.as_deref());
         View {
             loop_name: &knowledge.loop_name,
             person: &self.person,
             base: &self.base,
-            marketing: order(&self.marketing),
+            marketing,
             leads: order(&self.leads),
             converted: order(&self.converted),
             contacts: order(&self.contacts),
+            missing: self.missing.clone(),
             opportunities: self.opportunities.iter().map(|(record, by_role)| Opportunity { record, by_role: *by_role }).collect(),
             owners: &knowledge.owners,
             accounts: &knowledge.accounts,

@@ -13,6 +13,8 @@
 //! | `s/<owner>/<slot>` | the outbox key of an owner's open write | |
 //! | `w/<intent>/<person>` | persons who wait for a shared write | |
 //! | `f/<intent>` | [`Refusal`] of a shared write | yes |
+//! | `u/<address>` | an address that is opted out | yes |
+//! | `q/<key>` | what became of an account that leadloop made | yes |
 //! | `x/<intent>` | a write that was attempted and cannot be told from the vendor's records alone | yes |
 //! | `c/<side>/<kind>` | [`Stream`]: cursor and completeness | |
 //! | `z` | [`Counters`] | |
@@ -66,6 +68,9 @@ pub struct Stream {
     /// When it was last read to its end.
     #[serde(default)]
     pub read_at: Option<Timestamp>,
+    /// What was asked for: the connection's settings and the fields read. Another question makes the answer old.
+    #[serde(default)]
+    pub asked: Option<String>,
     /// Ids up to here have been looked up again in the sweep under way.
     #[serde(default)]
     pub swept_to: Option<Id>,
@@ -105,7 +110,7 @@ impl State {
 
     /// Begins a change of the moment `now`. It sees its own writes; nobody else does until it is committed.
     pub fn change(&self, now: Timestamp) -> Change<'_> {
-        Change { state: self, batch: Batch::new(now), overlay: BTreeMap::new() }
+        Change { state: self, batch: Batch::new(now), overlay: BTreeMap::new(), size: 0 }
     }
 
     /// A view with nothing changed, for reading.
@@ -136,7 +141,13 @@ impl State {
             after = Some(last.id.clone());
             for person in &persons {
                 for record in &person.records {
-                    if change.person_of(record)?.is_none() {
+                    let linked = change.person_of(record)?;
+                    let stale = match &linked {
+                        Some(other) if *other != person.id => change.person(other)?.is_none(),
+                        Some(_) => false,
+                        None => true,
+                    };
+                    if stale {
                         change.set(&format!("n/{record}"), &person.id);
                         restored += 1;
                     }
@@ -177,6 +188,7 @@ pub struct Change<'a> {
     state: &'a State,
     batch: Batch,
     overlay: BTreeMap<String, Option<Vec<u8>>>,
+    size: usize,
 }
 
 /// A key and its value, decoded.
@@ -190,6 +202,8 @@ impl Change<'_> {
 
     /// Adds a line of history.
     pub fn fact(&mut self, fact: serde_json::Value) {
+        // Close enough: what it comes to in the ledger is not worth writing it twice.
+        self.size += 256;
         self.batch.fact(fact);
     }
 
@@ -206,12 +220,14 @@ impl Change<'_> {
 
     fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         let value = encode(value);
+        self.size += self.state.prefix.len() + key.len() + value.len();
         self.batch.put(format!("{}{key}", self.state.prefix), value.clone());
         self.overlay.insert(key.to_owned(), Some(value));
     }
 
     fn keep<T: Serialize>(&mut self, key: &str, value: &T) {
         let value = encode(value);
+        self.size += self.state.prefix.len() + key.len() + value.len();
         self.batch.keep(format!("{}{key}", self.state.prefix), value.clone());
         self.overlay.insert(key.to_owned(), Some(value));
     }
@@ -341,18 +357,30 @@ impl Change<'_> {
         Ok(self.rows("p/", after.as_deref(), limit)?.into_iter().map(|(_, person)| person).collect())
     }
 
-    /// Sets a person and the links of all its records.
+    /// Sets a person and the links of all its records. Somebody known by one record and nothing else is not stored, unless
+    /// [`Change::remember_person`] has said so.
     pub fn put_person(&mut self, person: &Person) -> Result<(), Error> {
+        if self.person(&person.id)?.is_none() && person.is_plain() {
+            return self.link(person);
+        }
+        self.remember_person(person)
+    }
+
+    /// Sets a person, however little there is to know: something is owed, and its outcome must find the person.
+    pub fn remember_person(&mut self, person: &Person) -> Result<(), Error> {
+        self.link(person)?;
+        if self.person(&person.id)?.as_ref() != Some(person) {
+            self.keep(&format!("p/{}", person.id), person);
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, person: &Person) -> Result<(), Error> {
         for record in &person.records {
             if self.person_of(record)?.as_ref() != Some(&person.id) {
                 self.set(&format!("n/{record}"), &person.id);
             }
         }
-        let stored = self.person(&person.id)?;
-        if stored.as_ref() == Some(person) || (stored.is_none() && person.is_plain()) {
-            return Ok(());
-        }
-        self.keep(&format!("p/{}", person.id), person);
         Ok(())
     }
 
@@ -446,10 +474,9 @@ impl Change<'_> {
         Ok(self.scan(&format!("o/{side}/"), None, bound)?.len())
     }
 
-    /// All writes owed to a side that are in doubt.
-    pub fn in_doubt(&self, side: Side) -> Result<Vec<Owed>, Error> {
-        let owed = self.rows::<Owed>(&format!("o/{side}/"), None, usize::MAX)?;
-        Ok(owed.into_iter().map(|(_, owed)| owed).filter(|owed| matches!(owed.progress, Progress::InDoubt(_))).collect())
+    /// All writes owed to a side.
+    pub fn owed(&self, side: Side) -> Result<Vec<Owed>, Error> {
+        Ok(self.rows::<Owed>(&format!("o/{side}/"), None, usize::MAX)?.into_iter().map(|(_, owed)| owed).collect())
     }
 
     /// Remembers beyond the loss of the rows that a write was attempted.
@@ -508,6 +535,32 @@ impl Change<'_> {
     pub fn refusals(&self) -> Result<Vec<(IntentId, Refusal)>, Error> {
         let rows = self.rows::<Refusal>("f/", None, usize::MAX)?;
         Ok(rows.into_iter().map(|(key, refusal)| (IntentId(key["f/".len()..].to_owned()), refusal)).collect())
+    }
+
+    /// Remembers that an address is opted out, whoever bears it.
+    pub fn suppress(&mut self, address: &str) {
+        self.keep(&format!("u/{address}"), &true);
+    }
+
+    /// Whether an address has ever been seen opted out.
+    pub fn is_suppressed(&self, address: &str) -> Result<bool, Error> {
+        Ok(self.raw(&format!("u/{address}"))?.is_some())
+    }
+
+    /// Remembers what became of an account that leadloop made.
+    pub fn bury_account(&mut self, key: &Key, lives_on: Option<&Id>) {
+        self.keep(&format!("q/{key}"), &lives_on);
+    }
+
+    /// Accounts that leadloop made and that are gone, with what they live on in.
+    pub fn buried_accounts(&self) -> Result<Vec<(Key, Option<Id>)>, Error> {
+        let rows = self.rows::<Option<Id>>("q/", None, usize::MAX)?;
+        Ok(rows.into_iter().map(|(key, lives_on)| (Key(key["q/".len()..].to_owned()), lives_on)).collect())
+    }
+
+    /// How many bytes this change has gathered.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     // Streams and counters.

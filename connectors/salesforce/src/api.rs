@@ -87,6 +87,15 @@ impl From<SessionError> for Failure {
     }
 }
 
+/// A refusal is no answer; any other failure stays one.
+pub(crate) fn tolerant<T>(answer: Result<T, Failure>) -> Result<Option<T>, ConnectorError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Failure::Refused(..)) | Err(Failure::Other(ConnectorError::Refused { .. })) => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct QueryAnswer {

@@ -10,7 +10,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use contract::{
-    Batch, Capabilities, Connector, ConnectorError, CreateSafety, FieldInfo, Kind, Lookup,
+    Batch, Capabilities, Connector, ConnectorError, CreateSafety, FieldInfo, Id, Kind, Lookup,
     Outcomes, Page, Probe, Record, Request, Usage,
 };
 use serde_json::{Map, Value as Json};
@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     shapes: Mutex<BTreeMap<Kind, Arc<Shape>>>,
     /// The status that a converted lead gets, once asked for.
     pub(crate) convert_status: Mutex<Option<String>>,
+    /// The user that we are, once asked for.
+    pub(crate) own_user: Mutex<Option<Id>>,
 }
 
 impl Connection {
@@ -68,6 +70,7 @@ impl Connection {
             api,
             shapes: Mutex::default(),
             convert_status: Mutex::default(),
+            own_user: Mutex::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::{
     answer::VendorError,
     api::{Failure, Scope},
     connection::Connection,
+    find::valid,
     judge::{self, Judgement},
     soap::{self, Conversion, Converted, Reply},
     wire,
@@ -22,6 +23,21 @@ const DOING: &str = "converting leads";
 /// What the ids of queues begin with.
 const QUEUE: &str = "00G";
 
+/// Whether the owner is an active user. A lead's owner is polymorphic, and what such an owner tells
+/// is listed under `Name` in Salesforce's object reference; only users have this field.
+const OWNER_IS_ACTIVE: &str = "Owner.IsActive";
+
+/// A lead before its conversion.
+struct Lead {
+    record: Record,
+    /// Whether its owner can own no contact: a queue, or a user who has left. Where the org hides
+    /// who has left, Salesforce refuses those leads itself.
+    orphaned: bool,
+}
+
+/// A conversion that is asked for, with its place in the batch.
+type Wanted = (usize, Conversion);
+
 impl Connection {
     pub(crate) async fn convert(&self, batch: &Batch) -> Result<Outcomes, ConnectorError> {
         let mut outcomes = Outcomes::unknown(batch);
@@ -29,10 +45,10 @@ impl Connection {
             .writes()
             .iter()
             .filter_map(|write| write.operation.target())
-            .map(|(_, id)| id.clone())
+            .map(|(_, id)| wire::id(&id.0))
             .collect();
-        let leads = self.by_ids(Kind::Lead, &ids).await?;
-        let mut conversions = Vec::new();
+        let leads = self.leads(&ids).await?;
+        let mut wanted: Vec<Wanted> = Vec::new();
         for (place, write) in batch.writes().iter().enumerate() {
             let Operation::Convert {
                 lead,
@@ -43,14 +59,18 @@ impl Connection {
             else {
                 continue;
             };
-            let lead = wire::id(&lead.0);
-            let wanted = Conversion {
+            let conversion = Conversion {
                 account: wire::id(&account.0),
                 contact: contact.as_ref().map(|id| wire::id(&id.0)),
                 owner: owner.as_ref().map(|id| wire::id(&id.0)),
-                lead,
+                lead: wire::id(&lead.0),
             };
-            match self.ready(wanted, &leads) {
+            wanted.push((place, conversion));
+        }
+        let stand_in = self.stand_in(&wanted, &leads).await?;
+        let mut conversions = Vec::new();
+        for (place, conversion) in wanted {
+            match ready(conversion, &leads, stand_in.as_ref()) {
                 Ok(conversion) => conversions.push((place, conversion)),
                 Err(outcome) => outcomes.set(place, outcome),
             }
@@ -73,38 +93,43 @@ impl Connection {
         Ok(outcomes)
     }
 
-    /// The conversion with its owner, or why it cannot be.
-    fn ready(&self, mut wanted: Conversion, leads: &[Record]) -> Result<Conversion, Outcome> {
-        let look_again = |reason: &str| {
-            Err(Outcome::Refused {
-                reason: reason.to_owned(),
-                remedy: Remedy::LookAgain,
-            })
+    async fn leads(&self, ids: &[Id]) -> Result<Vec<Lead>, ConnectorError> {
+        let found = self
+            .matching_with(Kind::Lead, "Id", valid(ids), Some(OWNER_IS_ACTIVE))
+            .await?;
+        let lead = |(record, active): (Record, Json)| {
+            let owner = record.relations.one(Relation::Owner);
+            let queued = owner.is_some_and(|owner| owner.0.starts_with(QUEUE));
+            Lead {
+                orphaned: queued || active == Json::Bool(false),
+                record,
+            }
         };
-        let Some(lead) = leads.iter().find(|lead| lead.id == wanted.lead) else {
-            return look_again("the lead is gone");
-        };
-        if lead.is_converted() {
-            return look_again("the lead is already converted");
+        Ok(found.into_iter().map(lead).collect())
+    }
+
+    /// Who owns the contacts of leads whose owner cannot and for which nobody is named: the
+    /// configured user, or else ourselves. Asked only where it is needed.
+    async fn stand_in(
+        &self,
+        wanted: &[Wanted],
+        leads: &[Lead],
+    ) -> Result<Option<Id>, ConnectorError> {
+        let needed = wanted.iter().any(|(_, conversion)| {
+            conversion.owner.is_none()
+                && leads.iter().any(|lead| {
+                    lead.record.id == conversion.lead
+                        && lead.orphaned
+                        && !lead.record.is_converted()
+                })
+        });
+        if !needed {
+            return Ok(None);
         }
-        let queued = lead
-            .relations
-            .one(Relation::Owner)
-            .is_some_and(|owner| owner.0.starts_with(QUEUE));
-        if queued && wanted.owner.is_none() {
-            wanted.owner = self.settings.convert_owner.as_deref().map(wire::id);
+        match &self.settings.convert_owner {
+            Some(owner) => Ok(Some(wire::id(owner))),
+            None => self.own_user().await,
         }
-        if queued && wanted.owner.is_none() {
-            return Err(Outcome::Refused {
-                reason: "a queue owns the lead, and a contact needs a user as owner".to_owned(),
-                remedy: Remedy::Grant {
-                    permission:
-                        "an owner: set `convert_owner` of the connection to a user's id (005…)"
-                            .to_owned(),
-                },
-            });
-        }
-        Ok(wanted)
     }
 
     /// The status that a converted lead gets: the configured one, or the first that the org marks
@@ -281,4 +306,39 @@ impl Connection {
             _ => self.judge_errors(std::slice::from_ref(fault)).await,
         })
     }
+}
+
+/// The conversion with its owner, or why it cannot be.
+fn ready(
+    mut conversion: Conversion,
+    leads: &[Lead],
+    stand_in: Option<&Id>,
+) -> Result<Conversion, Outcome> {
+    let look_again = |reason: &str| {
+        Err(Outcome::Refused {
+            reason: reason.to_owned(),
+            remedy: Remedy::LookAgain,
+        })
+    };
+    let Some(lead) = leads.iter().find(|lead| lead.record.id == conversion.lead) else {
+        return look_again("the lead is gone");
+    };
+    if lead.record.is_converted() {
+        return look_again("the lead is already converted");
+    }
+    if lead.orphaned && conversion.owner.is_none() {
+        conversion.owner = stand_in.cloned();
+        if conversion.owner.is_none() {
+            return Err(Outcome::Refused {
+                reason: "a queue or an inactive user owns the lead, and a contact needs an active user as owner"
+                    .to_owned(),
+                remedy: Remedy::Grant {
+                    permission:
+                        "an owner: set `convert_owner` of the connection to a user's id (005…)"
+                            .to_owned(),
+                },
+            });
+        }
+    }
+    Ok(conversion)
 }

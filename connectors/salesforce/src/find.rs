@@ -1,7 +1,8 @@
 //! Looking records up as they are right now. The search index lags, so it is never asked.
 
-use crate::{api::Scope, connection::Connection, soql, wire};
+use crate::{api::Scope, connection::Connection, judge::missing_column, shape::Shape, soql, wire};
 use contract::{By, ConnectorError, Id, Kind, Lookup, Record, field};
+use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 
 const DOING: &str = "looking records up";
@@ -66,7 +67,19 @@ impl Connection {
         native: &str,
         values: BTreeSet<&str>,
     ) -> Result<Vec<Record>, ConnectorError> {
-        let mut records: Vec<Record> = Vec::new();
+        let found = self.matching_with(kind, native, values, None).await?;
+        Ok(found.into_iter().map(|(record, _)| record).collect())
+    }
+
+    /// The same, each with the value of one field more: null where it is blank or cannot be seen.
+    pub(crate) async fn matching_with(
+        &self,
+        kind: Kind,
+        native: &str,
+        values: BTreeSet<&str>,
+        mut path: Option<&str>,
+    ) -> Result<Vec<(Record, Json)>, ConnectorError> {
+        let mut records = Vec::new();
         if values.is_empty() {
             return Ok(records);
         }
@@ -88,16 +101,22 @@ impl Connection {
         } else {
             Scope::Living
         };
-        for list in soql::lists(&plan.select(), native, values) {
+        for list in soql::lists(&plan.select_with(path), native, values) {
             let mut attempt = 0;
             let rows = loop {
-                match self
-                    .api
-                    .all(&format!("{} WHERE {list}", plan.select()), scope, DOING)
-                    .await
-                {
+                let soql = format!("{} WHERE {list}", plan.select_with(path));
+                match self.api.all(&soql, scope, DOING).await {
                     Ok(rows) => break rows,
                     Err(failure) => {
+                        if let Some(hidden) = path
+                            && failure
+                                .message("INVALID_FIELD")
+                                .is_some_and(|message| is_foreign(message, &shape))
+                        {
+                            tracing::warn!(%kind, hidden, "a field cannot be read; it is left out");
+                            path = None;
+                            continue;
+                        }
                         attempt += 1;
                         if attempt == ATTEMPTS || !self.learn(kind, &failure).await? {
                             return Err(failure.into());
@@ -110,7 +129,10 @@ impl Connection {
             for json in rows {
                 match plan.row(&json, self.api.session.server_now()) {
                     Ok(row) if row.deleted => {}
-                    Ok(row) => records.push(row.record),
+                    Ok(row) => {
+                        let beside = path.map(|path| along(&json, path)).unwrap_or_default();
+                        records.push((row.record, beside));
+                    }
                     Err(unreadable) => {
                         let detail = format!(
                             "{} {}: {}",
@@ -130,7 +152,20 @@ impl Connection {
     }
 }
 
-fn valid(ids: &[Id]) -> BTreeSet<&str> {
+/// Whether a refusal is about a field that is not of the object itself.
+fn is_foreign(message: &str, shape: &Shape) -> bool {
+    missing_column(message).is_none_or(|column| shape.column(&column).is_none())
+}
+
+/// The value at the end of a path through parents.
+fn along(row: &Map<String, Json>, path: &str) -> Json {
+    let mut names = path.split('.');
+    let first = names.next().and_then(|name| row.get(name));
+    let value = names.fold(first, |value, name| value?.get(name));
+    value.cloned().unwrap_or_default()
+}
+
+pub(crate) fn valid(ids: &[Id]) -> BTreeSet<&str> {
     ids.iter()
         .map(|id| id.0.as_str())
         .filter(|id| wire::is_id(id))

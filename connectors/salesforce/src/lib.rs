@@ -15,6 +15,7 @@ mod settings;
 mod vendor;
 
 mod mapping;
+mod placeholder;
 mod plan;
 mod shape;
 mod soql;
@@ -32,6 +33,7 @@ mod probe;
 mod read;
 mod row;
 mod soap;
+mod user;
 mod write;
 
 #[cfg(test)]

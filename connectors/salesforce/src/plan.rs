@@ -2,6 +2,7 @@
 
 use crate::{
     mapping::Object,
+    placeholder,
     shape::{Column, Shape},
     wire,
 };
@@ -70,6 +71,11 @@ impl Plan {
 
     /// `SELECT … FROM …` with each field once.
     pub(crate) fn select(&self) -> String {
+        self.select_with(None)
+    }
+
+    /// The same, with one more field at the end, such as one of a parent: `Owner.IsActive`.
+    pub(crate) fn select_with(&self, path: Option<&str>) -> String {
         let mut names = vec!["Id"];
         names.extend(self.stamp.as_deref());
         names.extend(self.created.then_some("CreatedDate"));
@@ -77,6 +83,7 @@ impl Plan {
         names.extend(self.master.then_some("MasterRecordId"));
         names.extend(self.columns.iter().map(|(_, column)| column.name.as_str()));
         names.extend(self.relations.iter().map(|(_, native)| native.as_str()));
+        names.extend(path);
         let mut seen = BTreeSet::new();
         names.retain(|name| seen.insert(name.to_ascii_lowercase()));
         format!("SELECT {} FROM {}", names.join(","), self.object)
@@ -116,6 +123,7 @@ impl Plan {
         for (name, column) in &self.columns {
             let value = wire::read(column, json.get(&column.name).unwrap_or(&Json::Null))
                 .map_err(&unreadable)?;
+            let value = placeholder::see_through(self.kind, &column.name, value);
             record.fields.put(name, value);
         }
         for (relation, native) in &self.relations {

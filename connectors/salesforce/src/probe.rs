@@ -1,13 +1,12 @@
 //! Who are we, what may we do, what is missing.
 
 use crate::{
-    api::{Failure, Scope},
+    api::{Failure, Scope, tolerant},
     connection::Connection,
     mapping::Object,
     shape::Shape,
 };
 use contract::{ConnectorError, Finding, Kind, Probe, Severity, field};
-use kit::Call;
 use serde_json::Value as Json;
 
 const DOING: &str = "looking around";
@@ -78,22 +77,8 @@ impl Connection {
         })
     }
 
-    /// The user as the OAuth endpoint tells it. It wants a scope that the connector does not need
-    /// otherwise, so it may refuse.
     async fn user(&self) -> Result<String, ConnectorError> {
-        let answer = match self
-            .api
-            .session
-            .call(Call::get("/services/oauth2/userinfo").doing(DOING))
-            .await
-        {
-            Ok(answer) if answer.status == 200 => answer.json::<Json>(DOING).unwrap_or_default(),
-            Ok(_) => Json::Null,
-            Err(error) => match ConnectorError::from(error) {
-                ConnectorError::Refused { .. } => Json::Null,
-                error => return Err(error),
-            },
-        };
+        let answer = self.user_info().await?;
         let told = answer
             .get("preferred_username")
             .or_else(|| answer.get("email"))
@@ -142,15 +127,6 @@ impl Connection {
             remedy: "check the user's permission set: Convert Leads, and View All on leads, contacts, accounts and opportunities".to_owned(),
         });
         Ok(())
-    }
-}
-
-/// A refusal is nothing; anything else fails the probe.
-fn tolerant<T>(answer: Result<T, Failure>) -> Result<Option<T>, ConnectorError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(Failure::Refused(..)) | Err(Failure::Other(ConnectorError::Refused { .. })) => Ok(None),
-        Err(failure) => Err(failure.into()),
     }
 }
 

@@ -179,7 +179,11 @@ fn windowed(plan: &Plan, window: Window) -> String {
                 .from
                 .map(|from| format!("{stamp} >= {}", soql::time(from))),
         );
-        conditions.push(format!("{stamp} < {}", soql::time(window.until)));
+        // The first look takes in everything that is there: a row touched a moment ago must not seem
+        // absent. It counts as read up to the settled past all the same.
+        if window.from.is_some() {
+            conditions.push(format!("{stamp} < {}", soql::time(window.until)));
+        }
     }
     // What was deleted before the first look was never known to us.
     if window.from.is_none() && plan.deleted {

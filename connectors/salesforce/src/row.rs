@@ -4,15 +4,13 @@
 use crate::{
     connection::Connection,
     mapping::{Object, label},
+    placeholder,
     shape::{Column, Shape},
     wire,
 };
-use contract::{Fields, Kind, Operation, Outcome, Relations, Remedy, Value, field};
+use contract::{Fields, Operation, Outcome, Relations, Remedy, Value, field};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
-
-/// What stands for a value that Salesforce demands and nobody gave.
-const NOT_PROVIDED: &str = "[not provided]";
 
 impl Connection {
     /// The row of a create or an update.
@@ -49,9 +47,7 @@ impl Connection {
                     .column(&self.mapping.key_field)
                     .ok_or_else(|| missing(&self.mapping.key_field))?;
                 json.insert(column.name.clone(), Json::String(key.0.clone()));
-                for native in not_provided(object.kind, &json) {
-                    json.insert(native.to_owned(), Json::String(NOT_PROVIDED.to_owned()));
-                }
+                placeholder::complete(object.kind, &mut json);
             }
             Operation::Update {
                 id, set, relations, ..
@@ -62,6 +58,7 @@ impl Connection {
                     .map(|(name, value)| (name.as_str(), value.as_ref()))
                     .collect();
                 put(&mut json, object, shape, Verb::Update, &set, relations)?;
+                placeholder::replace_blanks(object.kind, &mut json);
             }
             Operation::Convert { .. } | Operation::Note { .. } => {
                 return Err(Outcome::Refused {
@@ -72,19 +69,6 @@ impl Connection {
         }
         Ok(json)
     }
-}
-
-/// Leads must have a last name and a company. Where marketing has none, they get what Salesforce's
-/// own web-to-lead form gives, so that the lead reaches sales rather than the dead letters.
-/// Contacts get nothing: the CRM's people keep their real names.
-fn not_provided(kind: Kind, json: &Map<String, Json>) -> Vec<&'static str> {
-    if kind != Kind::Lead {
-        return Vec::new();
-    }
-    ["LastName", "Company"]
-        .into_iter()
-        .filter(|native| !json.contains_key(*native))
-        .collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -39,6 +39,7 @@ pub struct Index {
     by_contact_domain: HashMap<Domain, BTreeMap<Id, u32>>,
     by_name: HashMap<String, BTreeSet<Id>>,
     by_key: HashMap<Key, Id>,
+    buried: BTreeMap<Key, Option<Id>>,
 }
 
 impl Index {
@@ -50,6 +51,21 @@ impl Index {
     /// The account that bears leadloop's key.
     pub fn with_key(&self, key: &Key) -> Option<&Id> {
         self.by_key.get(key)
+    }
+
+    /// Whether any account bears a domain, by its own word.
+    pub fn is_borne(&self, domain: &str) -> bool {
+        domain::parse(domain).is_some_and(|domain| self.by_domain.contains_key(&domain))
+    }
+
+    /// Remembers that an account which leadloop made is gone, and what it lives on in, if anything.
+    pub fn bury(&mut self, key: Key, lives_on: Option<Id>) {
+        self.buried.insert(key, lives_on);
+    }
+
+    /// What became of the account with this key: nothing known, gone, or merged into another.
+    pub fn buried(&self, key: &Key) -> Option<Option<&Id>> {
+        self.buried.get(key).map(Option::as_ref)
     }
 
     /// How many accounts there are.

@@ -3,6 +3,7 @@ use contract::{Id, Relation, Remedy};
 
 const SOAP: &str = "POST /services/Soap/u/68.0";
 const LEADS: &str = "FROM Lead WHERE Id IN";
+const USER_INFO: &str = "GET /services/oauth2/userinfo";
 
 fn convert(number: usize) -> Operation {
     Operation::Convert {
@@ -126,30 +127,114 @@ async fn what_is_gone_or_converted_is_not_sent() {
     assert!(org.seen(SOAP).is_empty());
 }
 
+/// Two leads that a queue owns, and one of a user who has left.
+fn orphans() -> Arc<Org> {
+    let owned = |number, owner: &str, active: Json| {
+        let mut lead = lead(number, owner, false);
+        lead["Owner"] = json!({"attributes": {"type": "Name"}, "IsActive": active});
+        lead
+    };
+    let leads = vec![
+        owned(1, &id("00G", 1), json!(null)),
+        owned(2, &id("00G", 1), json!(false)),
+        owned(3, &id("005", 1), json!(false)),
+    ];
+    scripted(leads).on(SOAP, 200, results(&[1, 2, 3].map(converted)))
+}
+
+/// How often the conversions that were sent name this owner.
+fn named(org: &Arc<Org>, owner: &str) -> usize {
+    let element = format!("<ownerId>{owner}</ownerId>");
+    org.seen(SOAP)
+        .iter()
+        .map(|sent| sent.body.matches(&element).count())
+        .sum()
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_queues_lead_needs_an_owner() {
-    let queue =
-        || scripted(vec![lead(1, &id("00G", 1), false)]).on(SOAP, 200, results(&[converted(1)]));
-    let refused = queue();
-    let outcomes = write(&connect(&refused), vec![convert(1)]).await;
-    assert!(
-        matches!(&outcomes[0], Outcome::Refused { remedy: Remedy::Grant { permission }, .. } if permission.contains("convert_owner"))
-    );
-    let helped = queue();
-    let owner = id("005", 7);
-    assert!(matches!(
-        write(
-            &connect_with(&helped, &format!("convert_owner = '{owner}'")),
-            vec![convert(1)]
+async fn leads_of_queues_and_of_inactive_users_get_the_configured_owner() {
+    let org = orphans();
+    let connector = connect_with(&org, &format!("convert_owner = '{}'", id("005", 7)));
+    write(&connector, vec![convert(1), convert(2), convert(3)]).await;
+    assert_eq!(named(&org, &id("005", 7)), 3);
+    assert!(org.seen(LEADS)[0].query.contains("Owner.IsActive"));
+    assert_eq!(org.seen(LEADS).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_configured_owner_they_get_the_user_that_we_are() {
+    let told = orphans().on(USER_INFO, 200, json!({"user_id": &id("005", 8)[..15]}));
+    let connector = connect(&told);
+    for _ in 0..2 {
+        write(&connector, vec![convert(1), convert(2), convert(3)]).await;
+    }
+    assert_eq!(named(&told, &id("005", 8)), 6);
+    assert_eq!(told.seen(USER_INFO).len(), 1);
+    let by_name = orphans()
+        .on(
+            USER_INFO,
+            200,
+            json!({"preferred_username": "o'hara@acme.example"}),
         )
-        .await[0],
-        Outcome::Applied { .. }
-    ));
-    assert!(
-        helped.seen(SOAP)[0]
-            .body
-            .contains(&format!("<ownerId>{owner}</ownerId>"))
-    );
+        .on(
+            r"FROM User WHERE Username = 'o\'hara@acme.example'",
+            200,
+            page(vec![json!({"Id": id("005", 9)})]),
+        );
+    write(&connect(&by_name), vec![convert(1)]).await;
+    assert_eq!(named(&by_name, &id("005", 9)), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_is_known_such_leads_are_refused() {
+    let org = orphans().on(USER_INFO, 403, "Bad_OAuth_Token");
+    let outcomes = write(&connect(&org), vec![convert(1), convert(2), convert(3)]).await;
+    assert!(outcomes.iter().all(|outcome| matches!(
+        outcome,
+        Outcome::Refused { remedy: Remedy::Grant { permission }, .. } if permission.contains("convert_owner")
+    )), "{outcomes:?}");
+    assert_eq!(org.seen(USER_INFO).len(), 1);
+    assert!(org.seen(SOAP).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_owner_and_an_active_one_stay() {
+    let org = orphans();
+    let mut operation = convert(1);
+    if let Operation::Convert { owner, .. } = &mut operation {
+        *owner = Some(Id(id("005", 6)));
+    }
+    write(&connect(&org), vec![operation]).await;
+    assert_eq!(named(&org, &id("005", 6)), 1);
+    let mut active = lead(1, &id("005", 1), false);
+    active["Owner"] = json!({"IsActive": true});
+    let org = scripted(vec![active]).on(SOAP, 200, results(&[converted(1)]));
+    write(&connect(&org), vec![convert(1)]).await;
+    assert!(!org.seen(SOAP)[0].body.contains("ownerId"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_org_that_hides_who_has_left_converts_all_the_same() {
+    for message in [
+        "No such column 'IsActive' on entity 'Name'.",
+        "Didn't understand relationship 'Owner' in field path.",
+    ] {
+        let org = org()
+            .on(LEADS, 400, refusal("INVALID_FIELD", message))
+            .on(LEADS, 200, page(vec![lead(1, &id("005", 1), false)]))
+            .on(
+                "FROM LeadStatus",
+                200,
+                page(vec![json!({"ApiName": "Converted"})]),
+            )
+            .on(SOAP, 200, results(&[converted(1)]));
+        let outcomes = write(&connect(&org), vec![convert(1)]).await;
+        assert!(
+            matches!(outcomes[0], Outcome::Applied { .. }),
+            "{outcomes:?}"
+        );
+        assert!(!org.seen(LEADS)[1].query.contains("Owner.IsActive"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,12 +41,19 @@ impl Secrets for ConsumerSecret {
 }
 
 fn scene(settings: salesforce::Settings) -> Scene {
+    furnished(settings, |_, _| ()).0
+}
+
+/// A scene whose org was changed before it opened.
+fn furnished<T>(
+    settings: salesforce::Settings,
+    furnish: impl FnOnce(&mut salesforce::Salesforce, Timestamp) -> T,
+) -> (Scene, T) {
     let hands = Arc::new(Hands(Mutex::new(NOW.parse().unwrap())));
     let consumer = settings.consumer.clone();
-    let site = Site::new(
-        salesforce::Salesforce::new(settings, hands.now()),
-        hands.clone(),
-    );
+    let mut org = salesforce::Salesforce::new(settings, hands.now());
+    let furniture = furnish(&mut org, hands.now());
+    let site = Site::new(org, hands.clone());
     let tools = Tools {
         connection: "crm".to_owned(),
         side: Side::Crm,
@@ -63,11 +70,12 @@ fn scene(settings: salesforce::Settings) -> Scene {
         consumer.key
     );
     let connector = Salesforce.build(settings.parse().unwrap(), tools).unwrap();
-    Scene {
+    let scene = Scene {
         hands,
         site,
         connector,
-    }
+    };
+    (scene, furniture)
 }
 
 impl Scene {
@@ -350,6 +358,88 @@ async fn a_lead_is_converted_once() {
         ),
         "{refused:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn contacts_of_orphaned_leads_go_to_the_user_that_we_are() {
+    let hidden = BTreeSet::from(["User.IsActive".to_owned()]);
+    for (hidden_fields, gone_converts) in [(BTreeSet::new(), true), (hidden, false)] {
+        let settings = salesforce::Settings {
+            hidden_fields,
+            ..Default::default()
+        };
+        let (scene, queue) = furnished(settings, |org, now| org.create_queue("Inbound", now));
+        let account = scene.create(Kind::Account, &[(field::NAME, "Acme")]);
+        let gone = [
+            (field::NAME, "Gone"),
+            (field::EMAIL, "gone@acme.example"),
+            (field::ACTIVE, "false"),
+        ];
+        let gone = scene.create(Kind::User, &gone);
+        let convert = |owner: &str| {
+            let values = [
+                (field::LAST_NAME, "A"),
+                (field::COMPANY, "Acme"),
+                ("owner", owner),
+            ];
+            Operation::Convert {
+                lead: Id(scene.create(Kind::Lead, &values)),
+                account: Id(account.clone()),
+                contact: None,
+                owner: None,
+            }
+        };
+        let wanted = vec![convert(&queue), convert(&gone)];
+        scene.hands.pass(60);
+        let outcomes = write(&scene.connector, wanted).await;
+        let owner = |outcome: &Outcome| match outcome {
+            Outcome::Applied { id, .. } => scene
+                .site
+                .with(|org, _| org.get(Kind::Contact, &id.0, "owner")),
+            _ => None,
+        };
+        let us = owner(&outcomes[0]).unwrap();
+        let name = scene
+            .site
+            .with(|org, _| org.get(Kind::User, &us, field::NAME));
+        assert_eq!(name.as_deref(), Some("Integration User"));
+        assert_eq!(
+            owner(&outcomes[1]),
+            gone_converts.then_some(us),
+            "{outcomes:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_placeholder_is_written_and_never_read() {
+    let scene = scene(salesforce::Settings::default());
+    for (kind, demanded) in [
+        (Kind::Lead, vec![field::LAST_NAME, field::COMPANY]),
+        (Kind::Contact, vec![field::LAST_NAME]),
+    ] {
+        let create = Operation::Create {
+            kind,
+            key: "k-1".into(),
+            fields: Fields::default().with(field::FIRST_NAME, "[not provided]"),
+            relations: Relations::default(),
+        };
+        let outcomes = write(&scene.connector, vec![create]).await;
+        let Outcome::Applied { id, .. } = &outcomes[0] else {
+            panic!("{outcomes:?}")
+        };
+        scene.hands.pass(60);
+        let found = scene.find(kind, By::Ids(vec![id.clone()])).await.remove(0);
+        let changes = scene.read(kind, &mut Cursor::start()).await;
+        assert_eq!(upserted(&changes), [&found]);
+        for name in demanded {
+            let held = scene.site.with(|org, _| org.get(kind, &id.0, name));
+            assert_eq!(held.as_deref(), Some("[not provided]"));
+            assert_eq!(found.fields.get(name), None);
+        }
+        // Nobody demands a first name, so these are somebody's own words.
+        assert_eq!(found.fields.text(field::FIRST_NAME), Some("[not provided]"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -150,6 +150,38 @@ async fn updates_clear_and_untick() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_placeholder_stands_where_salesforce_demands_a_value() {
+    let upsert = "PATCH /services/data/v68.0/composite/sobjects/Contact/Leadloop_Key__c";
+    let org = org().on(upsert, 200, json!([done(&id("003", 1))])).on(
+        UPDATE,
+        200,
+        json!([done(&id("00Q", 1))]),
+    );
+    let connector = connect(&org);
+    let nameless = Fields::default().with(field::EMAIL, "ada@example.com");
+    write(&connector, vec![create(Kind::Contact, "k", nameless)]).await;
+    let clear = [
+        (field::LAST_NAME, None),
+        (field::COMPANY, Some(Value::Text(" ".to_owned()))),
+        (field::FIRST_NAME, None),
+    ];
+    let clear = Operation::Update {
+        kind: Kind::Lead,
+        id: Id(id("00Q", 1)),
+        set: clear.map(|(name, value)| (name.to_owned(), value)).into(),
+        relations: Relations::default(),
+    };
+    write(&connector, vec![clear]).await;
+    let sent = |line: &str| -> Json {
+        serde_json::from_str::<Json>(&org.seen(line)[0].body).unwrap()["records"][0].clone()
+    };
+    assert_eq!(sent(upsert)["LastName"], "[not provided]");
+    assert_eq!(sent(upsert).get("Company"), None);
+    let update = json!({"attributes": {"type": "Lead"}, "id": id("00Q", 1), "LastName": "[not provided]", "Company": "[not provided]", "FirstName": null});
+    assert_eq!(sent(UPDATE), update);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_written_is_refused_before_it_is_sent() {
     let org = org().on(UPDATE, 200, json!([done(&id("003", 2))]));
     let outcomes = write(

@@ -156,7 +156,7 @@ fn same_number(one: &str, other: &str) -> bool {
 fn verdict(crm: &Crm<'_>, person: &Person<'_>, expectations: &Expectations) -> Option<Verdict> {
     let mut verdict = by_opportunity(crm, person, expectations)
         .or_else(|| by_status(crm, person, expectations))
-        .or_else(|| by_conversion(crm, person))?;
+        .or_else(|| by_conversion(crm, person, expectations))?;
     let owner = crm
         .dialect
         .get(person.kind, &person.row.id, relation::OWNER);
@@ -240,12 +240,29 @@ fn by_status(crm: &Crm<'_>, person: &Person<'_>, expectations: &Expectations) ->
     })
 }
 
-/// People who convert a lead have taken it. A conversion by an integration says nothing about what sales thinks.
-fn by_conversion(crm: &Crm<'_>, person: &Person<'_>) -> Option<Verdict> {
-    let converted =
-        history(crm.dialect, Kind::Lead, person.origin?, field::IS_CONVERTED).next_back()?;
-    (converted.actor != Actor::Integration).then(|| Verdict {
-        disposition: "accepted",
+/// People who convert a lead have taken it. A conversion by an integration says nothing about what sales thinks: then what
+/// sales had said of the lead until then holds.
+fn by_conversion(
+    crm: &Crm<'_>,
+    person: &Person<'_>,
+    expectations: &Expectations,
+) -> Option<Verdict> {
+    let origin = person.origin?;
+    let converted = history(crm.dialect, Kind::Lead, origin, field::IS_CONVERTED).next_back()?;
+    if converted.actor != Actor::Integration {
+        return Some(Verdict {
+            disposition: "accepted",
+            ..Verdict::default()
+        });
+    }
+    let before = history(crm.dialect, Kind::Lead, origin, field::STATUS)
+        .rfind(|change| change.at < converted.at)?;
+    let disposition = expectations
+        .lead_status
+        .get(&before.value.as_ref()?.to_lowercase())
+        .copied()?;
+    Some(Verdict {
+        disposition,
         ..Verdict::default()
     })
 }
