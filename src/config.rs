@@ -82,7 +82,10 @@ pub enum LogFormat {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { format: LogFormat::Auto, level: "info".to_owned() }
+        Log {
+            format: LogFormat::Auto,
+            level: "info".to_owned(),
+        }
     }
 }
 
@@ -162,8 +165,16 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration
 /// # Errors
 /// In words, with an example.
 pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
-    let duration: SignedDuration = text.parse().map_err(|_| format!("\"{text}\" is not a duration: write 90s, 15m or 24h"))?;
-    if duration.is_positive() { Ok(duration) } else { Err(format!("\"{text}\" is not a positive duration: write 90s, 15m or 24h")) }
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|_| format!("\"{text}\" is not a duration: write 90s, 15m or 24h"))?;
+    if duration.is_positive() {
+        Ok(duration)
+    } else {
+        Err(format!(
+            "\"{text}\" is not a positive duration: write 90s, 15m or 24h"
+        ))
+    }
 }
 
 /// What the process stands in: read once in `main`.
@@ -176,7 +187,11 @@ pub struct Surroundings {
 impl Surroundings {
     fn directory(&self, name: &str) -> Option<PathBuf> {
         // systemd separates several directories by colons; ours is the first.
-        self.env.get(name).and_then(|value| value.split(':').next()).filter(|value| !value.is_empty()).map(PathBuf::from)
+        self.env
+            .get(name)
+            .and_then(|value| value.split(':').next())
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
     }
 }
 
@@ -190,7 +205,10 @@ impl Config {
             file: file.to_path_buf(),
             line: None,
             message: match error.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file; `leadloop init` writes one, --config names another".to_owned(),
+                std::io::ErrorKind::NotFound => {
+                    "there is no such file; `leadloop init` writes one, --config names another"
+                        .to_owned()
+                }
                 _ => format!("cannot be read: {error}"),
             },
         })?;
@@ -198,21 +216,36 @@ impl Config {
     }
 
     fn parse(file: &Path, text: String, surroundings: &Surroundings) -> Result<Config, Error> {
-        let at = |line: Option<usize>, message: String| Error { file: file.to_path_buf(), line, message };
+        let at = |line: Option<usize>, message: String| Error {
+            file: file.to_path_buf(),
+            line,
+            message,
+        };
         let parsed: File = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            let line = error
+                .span()
+                .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             at(line, with_suggestion(error.message()))
         })?;
         let base = file.parent().unwrap_or(Path::new(""));
         let state = match parsed.state {
             Some(state) => base.join(state),
-            None => surroundings.directory("STATE_DIRECTORY").unwrap_or_else(|| base.join("state")),
+            None => surroundings
+                .directory("STATE_DIRECTORY")
+                .unwrap_or_else(|| base.join("state")),
         };
         let socket = parsed.admin.socket.map(|socket| base.join(socket));
-        let socket = socket.or_else(|| surroundings.directory("RUNTIME_DIRECTORY").map(|directory| directory.join("admin.sock")));
+        let socket = socket.or_else(|| {
+            surroundings
+                .directory("RUNTIME_DIRECTORY")
+                .map(|directory| directory.join("admin.sock"))
+        });
         let mut config = Config {
             file: file.to_path_buf(),
-            admin: Admin { socket: Some(socket.unwrap_or_else(|| state.join("admin.sock"))), listen: parsed.admin.listen },
+            admin: Admin {
+                socket: Some(socket.unwrap_or_else(|| state.join("admin.sock"))),
+                listen: parsed.admin.listen,
+            },
             state,
             log: parsed.log,
             connections: BTreeMap::new(),
@@ -220,7 +253,12 @@ impl Config {
             text,
         };
         for (name, table) in parsed.connections {
-            let connection = connection(&name, table).map_err(|(key, message)| at(config.line(&format!("connections.{name}"), key.as_deref()), message))?;
+            let connection = connection(&name, table).map_err(|(key, message)| {
+                at(
+                    config.line(&format!("connections.{name}"), key.as_deref()),
+                    message,
+                )
+            })?;
             config.connections.insert(name, connection);
         }
         for (name, parsed) in parsed.loops {
@@ -234,35 +272,94 @@ impl Config {
 
     fn add_loop(&mut self, name: &str, parsed: FileLoop) -> Result<(), Error> {
         let section = format!("loops.{name}");
-        let wrong = |config: &Config, key: &str, message: String| Error { file: config.file.clone(), line: config.line(&section, Some(key)), message };
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-            return Err(wrong(self, "", format!("[loops.{name}]: a loop's name is written in a-z, 0-9 and -; it is part of every key that leadloop writes")));
+        let wrong = |config: &Config, key: &str, message: String| Error {
+            file: config.file.clone(),
+            line: config.line(&section, Some(key)),
+            message,
+        };
+        if name.is_empty()
+            || !name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        {
+            return Err(wrong(
+                self,
+                "",
+                format!(
+                    "[loops.{name}]: a loop's name is written in a-z, 0-9 and -; it is part of every key that leadloop writes"
+                ),
+            ));
         }
-        for (side, key, wanted) in [(Side::Marketing, "marketing", &parsed.marketing), (Side::Crm, "crm", &parsed.crm)] {
+        for (side, key, wanted) in [
+            (Side::Marketing, "marketing", &parsed.marketing),
+            (Side::Crm, "crm", &parsed.crm),
+        ] {
             let names: Vec<&str> = self.connections.keys().map(String::as_str).collect();
             let Some(connection) = self.connections.get(wanted) else {
-                let hint = nearest(wanted, &names).map_or_else(|| format!("there are: {}", names.join(", ")), |name| format!("did you mean \"{name}\"?"));
-                return Err(wrong(self, key, format!("no connection \"{wanted}\"; {hint}")));
+                let hint = nearest(wanted, &names).map_or_else(
+                    || format!("there are: {}", names.join(", ")),
+                    |name| format!("did you mean \"{name}\"?"),
+                );
+                return Err(wrong(
+                    self,
+                    key,
+                    format!("no connection \"{wanted}\"; {hint}"),
+                ));
             };
             let vendor = registry::vendor(&connection.connector);
             if vendor.is_some_and(|vendor| !vendor.sides().contains(&side)) {
-                return Err(wrong(self, key, format!("{} cannot stand on the {side} side", connection.connector)));
+                return Err(wrong(
+                    self,
+                    key,
+                    format!("{} cannot stand on the {side} side", connection.connector),
+                ));
             }
             if connection.side.is_some_and(|taken| taken != side) {
-                return Err(wrong(self, key, format!("connection \"{wanted}\" stands on both sides; make a second connection for the other side")));
+                return Err(wrong(
+                    self,
+                    key,
+                    format!(
+                        "connection \"{wanted}\" stands on both sides; make a second connection for the other side"
+                    ),
+                ));
             }
             if let Some(connection) = self.connections.get_mut(wanted) {
                 connection.side = Some(side);
             }
         }
-        let agreement_file = self.file.parent().unwrap_or(Path::new("")).join(&parsed.agreement);
-        let agreement_text = std::fs::read_to_string(&agreement_file)
-            .map_err(|error| wrong(self, "agreement", format!("the agreement {} cannot be read: {error}", agreement_file.display())))?;
-        let agreement = agreement::parse(&agreement_text).map_err(|error| Error { file: agreement_file.clone(), line: Some(error.line), message: error.message })?;
-        let every = Duration::try_from(parsed.every).map_err(|error| wrong(self, "every", error.to_string()))?;
+        let agreement_file = self
+            .file
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join(&parsed.agreement);
+        let agreement_text = std::fs::read_to_string(&agreement_file).map_err(|error| {
+            wrong(
+                self,
+                "agreement",
+                format!(
+                    "the agreement {} cannot be read: {error}",
+                    agreement_file.display()
+                ),
+            )
+        })?;
+        let agreement = agreement::parse(&agreement_text).map_err(|error| Error {
+            file: agreement_file.clone(),
+            line: Some(error.line),
+            message: error.message,
+        })?;
+        let every = Duration::try_from(parsed.every)
+            .map_err(|error| wrong(self, "every", error.to_string()))?;
         self.loops.insert(
             name.to_owned(),
-            LoopConfig { marketing: parsed.marketing, crm: parsed.crm, agreement_file, agreement_text, agreement: Arc::new(agreement), every, sweep_every: parsed.sweep_every },
+            LoopConfig {
+                marketing: parsed.marketing,
+                crm: parsed.crm,
+                agreement_file,
+                agreement_text,
+                agreement: Arc::new(agreement),
+                every,
+                sweep_every: parsed.sweep_every,
+            },
         );
         Ok(())
     }
@@ -270,21 +367,36 @@ impl Config {
     /// This configuration with the state directory and the admin addresses of another, which cannot change while running.
     #[must_use]
     pub fn staying_at(self, other: &Config) -> Config {
-        Config { state: other.state.clone(), admin: other.admin.clone(), ..self }
+        Config {
+            state: other.state.clone(),
+            admin: other.admin.clone(),
+            ..self
+        }
     }
 
     /// Builds every connection that a loop uses. Asks nobody; secrets are resolved when first needed.
     ///
     /// # Errors
     /// A vendor's settings are wrong.
-    pub fn connect(&self, outside: &Outside) -> Result<BTreeMap<String, Arc<dyn Connector>>, Error> {
+    pub fn connect(
+        &self,
+        outside: &Outside,
+    ) -> Result<BTreeMap<String, Arc<dyn Connector>>, Error> {
         let mut connectors = BTreeMap::new();
         for (name, connection) in &self.connections {
-            let (Some(side), Some(vendor)) = (connection.side, registry::vendor(&connection.connector)) else { continue };
+            let (Some(side), Some(vendor)) =
+                (connection.side, registry::vendor(&connection.connector))
+            else {
+                continue;
+            };
             let tools = Tools {
                 connection: name.clone(),
                 side,
-                transport: if connection.insecure_loopback { outside.loopback.clone() } else { outside.network.clone() },
+                transport: if connection.insecure_loopback {
+                    outside.loopback.clone()
+                } else {
+                    outside.network.clone()
+                },
                 clock: outside.clock.clone(),
                 secrets: outside.secrets.clone(),
                 keep: outside.keep.clone(),
@@ -306,10 +418,15 @@ impl Config {
     /// A fingerprint of what a connection is asked for: its settings and the fields read.
     pub fn asked(&self, connection: &str) -> String {
         use sha2::{Digest, Sha256};
-        let Some(of) = self.connections.get(connection) else { return String::new() };
+        let Some(of) = self.connections.get(connection) else {
+            return String::new();
+        };
         let fields = of.side.map(|side| self.extra_fields(connection, side));
         let text = format!("{}\n{}\n{fields:?}", of.connector, of.settings);
-        Sha256::digest(text.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(text.as_bytes())[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Fields that the agreements of a connection's loops name beyond the canonical ones.
@@ -322,13 +439,24 @@ impl Config {
         };
         for config in self.loops.values() {
             if side == Side::Marketing && config.marketing == connection {
-                config.agreement.mql.own_fields().iter().for_each(|name| add(Kind::Lead, name));
-                config.agreement.fields.iter().for_each(|rule| add(Kind::Lead, &rule.marketing));
+                config
+                    .agreement
+                    .mql
+                    .own_fields()
+                    .iter()
+                    .for_each(|name| add(Kind::Lead, name));
+                config
+                    .agreement
+                    .fields
+                    .iter()
+                    .for_each(|rule| add(Kind::Lead, &rule.marketing));
             }
             if side == Side::Crm && config.crm == connection {
                 for rule in &config.agreement.fields {
                     rule.lead.iter().for_each(|name| add(Kind::Lead, name));
-                    rule.contact.iter().for_each(|name| add(Kind::Contact, name));
+                    rule.contact
+                        .iter()
+                        .for_each(|name| add(Kind::Contact, name));
                 }
             }
         }
@@ -339,9 +467,28 @@ impl Config {
     fn line(&self, section: &str, key: Option<&str>) -> Option<usize> {
         let header = |line: &str| line.trim().starts_with(&format!("[{section}]"));
         let start = self.text.lines().position(header)?;
-        let key = key.map(|key| key.split('.').next().unwrap_or(key)).filter(|key| !key.is_empty());
-        let inside = self.text.lines().enumerate().skip(start + 1).take_while(|(_, line)| !line.trim_start().starts_with('[') || line.trim_start().starts_with(&format!("[{section}.")));
-        let found = key.and_then(|key| inside.filter(|(_, line)| line.trim_start().trim_start_matches(&format!("[{section}.")).starts_with(key)).map(|(place, _)| place).next());
+        let key = key
+            .map(|key| key.split('.').next().unwrap_or(key))
+            .filter(|key| !key.is_empty());
+        let inside = self
+            .text
+            .lines()
+            .enumerate()
+            .skip(start + 1)
+            .take_while(|(_, line)| {
+                !line.trim_start().starts_with('[')
+                    || line.trim_start().starts_with(&format!("[{section}."))
+            });
+        let found = key.and_then(|key| {
+            inside
+                .filter(|(_, line)| {
+                    line.trim_start()
+                        .trim_start_matches(&format!("[{section}."))
+                        .starts_with(key)
+                })
+                .map(|(place, _)| place)
+                .next()
+        });
         Some(found.unwrap_or(start) + 1)
     }
 }
@@ -361,29 +508,67 @@ pub struct Outside {
 }
 
 fn connection(name: &str, mut table: toml::Table) -> Result<Connection, (Option<String>, String)> {
-    let names: Vec<&str> = registry::vendors().iter().map(|vendor| vendor.name()).collect();
+    let names: Vec<&str> = registry::vendors()
+        .iter()
+        .map(|vendor| vendor.name())
+        .collect();
     let connector = match table.remove("connector") {
         Some(toml::Value::String(connector)) => connector,
-        Some(_) => return Err((Some("connector".to_owned()), format!("connection {name}: connector is a name in quotes: {}", names.join(", ")))),
-        None => return Err((None, format!("connection {name} has no connector: add connector = \"…\", one of {}", names.join(", ")))),
+        Some(_) => {
+            return Err((
+                Some("connector".to_owned()),
+                format!(
+                    "connection {name}: connector is a name in quotes: {}",
+                    names.join(", ")
+                ),
+            ));
+        }
+        None => {
+            return Err((
+                None,
+                format!(
+                    "connection {name} has no connector: add connector = \"…\", one of {}",
+                    names.join(", ")
+                ),
+            ));
+        }
     };
     if registry::vendor(&connector).is_none() {
-        let hint = nearest(&connector, &names).map_or_else(|| format!("there are: {}", names.join(", ")), |name| format!("did you mean \"{name}\"?"));
-        return Err((Some("connector".to_owned()), format!("connection {name}: no connector \"{connector}\"; {hint}")));
+        let hint = nearest(&connector, &names).map_or_else(
+            || format!("there are: {}", names.join(", ")),
+            |name| format!("did you mean \"{name}\"?"),
+        );
+        return Err((
+            Some("connector".to_owned()),
+            format!("connection {name}: no connector \"{connector}\"; {hint}"),
+        ));
     }
     let insecure_loopback = match table.remove("insecure_loopback") {
         None => false,
         Some(toml::Value::Boolean(allowed)) => allowed,
-        Some(_) => return Err((Some("insecure_loopback".to_owned()), format!("connection {name}: insecure_loopback is true or false"))),
+        Some(_) => {
+            return Err((
+                Some("insecure_loopback".to_owned()),
+                format!("connection {name}: insecure_loopback is true or false"),
+            ));
+        }
     };
-    Ok(Connection { connector, insecure_loopback, settings: table, side: None })
+    Ok(Connection {
+        connector,
+        insecure_loopback,
+        settings: table,
+        side: None,
+    })
 }
 
 /// Relative paths in settings are meant relative to the configuration file.
 fn anchor_paths(settings: &mut toml::Table, base: &Path) {
     for (key, value) in settings.iter_mut() {
         match value {
-            toml::Value::String(path) if matches!(key.as_str(), "folder" | "out" | "file") && Path::new(path.as_str()).is_relative() => {
+            toml::Value::String(path)
+                if matches!(key.as_str(), "folder" | "out" | "file")
+                    && Path::new(path.as_str()).is_relative() =>
+            {
                 *path = base.join(path.as_str()).to_string_lossy().into_owned();
             }
             toml::Value::Table(table) => anchor_paths(table, base),
@@ -416,8 +601,13 @@ every = "90s"
 
     fn parse(text: &str) -> Result<Config, Error> {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        std::fs::write(directory.path().join("agreement.toml"), agreement::TEMPLATE).expect("written");
-        Config::parse(&directory.path().join("leadloop.toml"), text.to_owned(), &Surroundings::default())
+        std::fs::write(directory.path().join("agreement.toml"), agreement::TEMPLATE)
+            .expect("written");
+        Config::parse(
+            &directory.path().join("leadloop.toml"),
+            text.to_owned(),
+            &Surroundings::default(),
+        )
     }
 
     #[test]
@@ -431,14 +621,49 @@ every = "90s"
     #[test]
     fn each_mistake_is_told_with_its_line_and_remedy() {
         for (from, to, line, expected) in [
-            ("every = \"90s\"", "evry = \"90s\"", 16, "did you mean `every`"),
-            ("every = \"90s\"", "every = \"soon\"", 16, "write 90s, 15m or 24h"),
-            ("connector = \"hubspot\"", "connector = \"hubsopt\"", 5, "did you mean \"hubspot\"?"),
-            ("marketing = \"hub\"", "marketing = \"hubb\"", 13, "did you mean \"hub\"?"),
-            ("crm = \"crm\"", "crm = \"hub\"", 14, "cannot stand on the crm side"),
+            (
+                "every = \"90s\"",
+                "evry = \"90s\"",
+                16,
+                "did you mean `every`",
+            ),
+            (
+                "every = \"90s\"",
+                "every = \"soon\"",
+                16,
+                "write 90s, 15m or 24h",
+            ),
+            (
+                "connector = \"hubspot\"",
+                "connector = \"hubsopt\"",
+                5,
+                "did you mean \"hubspot\"?",
+            ),
+            (
+                "marketing = \"hub\"",
+                "marketing = \"hubb\"",
+                13,
+                "did you mean \"hub\"?",
+            ),
+            (
+                "crm = \"crm\"",
+                "crm = \"hub\"",
+                14,
+                "cannot stand on the crm side",
+            ),
             ("[loops.main]", "[loops.\"Main Loop\"]", 12, "a loop's name"),
-            ("agreement = \"agreement.toml\"", "agreement = \"none.toml\"", 15, "none.toml cannot be read"),
-            ("[connections.hub]\nconnector = \"hubspot\"", "[connections.hub]", 4, "has no connector"),
+            (
+                "agreement = \"agreement.toml\"",
+                "agreement = \"none.toml\"",
+                15,
+                "none.toml cannot be read",
+            ),
+            (
+                "[connections.hub]\nconnector = \"hubspot\"",
+                "[connections.hub]",
+                4,
+                "has no connector",
+            ),
         ] {
             let text = GOOD.replacen(from, to, 1);
             assert_ne!(text, GOOD, "{from} stands in the example");
@@ -452,6 +677,11 @@ every = "90s"
 
     #[test]
     fn without_a_loop_there_is_nothing_to_do() {
-        assert!(parse("").expect_err("no loop").message.contains("there is no loop"));
+        assert!(
+            parse("")
+                .expect_err("no loop")
+                .message
+                .contains("there is no loop")
+        );
     }
 }

@@ -11,9 +11,15 @@ use anyhow::Context;
 use contract::Connector;
 use jiff::Timestamp;
 use kit::{FileKeep, Network, NetworkSettings, Side, SystemClock, SystemSecrets};
-use prometheus_client::{encoding::text::encode, metrics::{family::Family, gauge::Gauge}, registry::Registry};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, sync::atomic::AtomicU64, time::Duration};
+use std::{
+    collections::BTreeMap, path::PathBuf, sync::Arc, sync::atomic::AtomicU64, time::Duration,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
@@ -39,11 +45,22 @@ pub fn connect(config: &Config, surroundings: &Surroundings) -> anyhow::Result<C
 ///
 /// # Errors
 /// As [`connect`].
-pub fn connect_keeping(config: &Config, surroundings: &Surroundings, keep: Arc<dyn kit::Keep>) -> anyhow::Result<Connected> {
+pub fn connect_keeping(
+    config: &Config,
+    surroundings: &Surroundings,
+    keep: Arc<dyn kit::Keep>,
+) -> anyhow::Result<Connected> {
     let network = |allow_insecure_loopback| {
-        Network::new(NetworkSettings { allow_insecure_loopback, ..NetworkSettings::default() }).context("the network cannot be set up")
+        Network::new(NetworkSettings {
+            allow_insecure_loopback,
+            ..NetworkSettings::default()
+        })
+        .context("the network cannot be set up")
     };
-    let credentials = surroundings.env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credentials = surroundings
+        .env
+        .get("CREDENTIALS_DIRECTORY")
+        .map(PathBuf::from);
     let outside = Outside {
         network: Arc::new(network(false)?),
         loopback: Arc::new(network(true)?),
@@ -51,7 +68,9 @@ pub fn connect_keeping(config: &Config, surroundings: &Surroundings, keep: Arc<d
         secrets: Arc::new(SystemSecrets::new(credentials, surroundings.env.clone())),
         keep,
     };
-    Ok(Connected { connectors: config.connect(&outside)? })
+    Ok(Connected {
+        connectors: config.connect(&outside)?,
+    })
 }
 
 /// Opens the state of a configuration, and says what was found on the way.
@@ -59,7 +78,8 @@ pub fn connect_keeping(config: &Config, surroundings: &Surroundings, keep: Arc<d
 /// # Errors
 /// See [`crate::store::Error`].
 pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    let opened = DiskStore::open(&config.state, Options::at(Timestamp::now())).with_context(|| format!("the state in {} cannot be opened", config.state.display()))?;
+    let opened = DiskStore::open(&config.state, Options::at(Timestamp::now()))
+        .with_context(|| format!("the state in {} cannot be opened", config.state.display()))?;
     for notice in opened.notices {
         tracing::warn!("{notice}");
     }
@@ -84,18 +104,37 @@ pub fn stored_in(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<
         let state = State::new(store.clone(), name);
         let read = state.read();
         let mut sides = BTreeMap::new();
-        for (side, connection) in [(Side::Marketing, &settings.marketing), (Side::Crm, &settings.crm)] {
-            let mut of = flow::SideStatus { vendor: config.connections[connection].connector.clone(), outbox: read.outbox_size(side, usize::MAX)?, ..flow::SideStatus::default() };
+        for (side, connection) in [
+            (Side::Marketing, &settings.marketing),
+            (Side::Crm, &settings.crm),
+        ] {
+            let mut of = flow::SideStatus {
+                vendor: config.connections[connection].connector.clone(),
+                outbox: read.outbox_size(side, usize::MAX)?,
+                ..flow::SideStatus::default()
+            };
             for kind in contract::Kind::ALL {
                 let stream = read.stream(side, kind)?;
                 if !stream.cursor.is_start() || stream.complete {
-                    of.streams.insert(kind.to_string(), flow::status::StreamStatus { complete: stream.complete, read_at: stream.read_at });
+                    of.streams.insert(
+                        kind.to_string(),
+                        flow::status::StreamStatus {
+                            complete: stream.complete,
+                            read_at: stream.read_at,
+                        },
+                    );
                 }
             }
             sides.insert(side.to_string(), of);
         }
         let counters = read.counters()?;
-        loops.push(flow::LoopStatus { name: name.clone(), agreement_version: settings.agreement.version, counters, sides, ..flow::LoopStatus::default() });
+        loops.push(flow::LoopStatus {
+            name: name.clone(),
+            agreement_version: settings.agreement.version,
+            counters,
+            sides,
+            ..flow::LoopStatus::default()
+        });
     }
     Ok(loops)
 }
@@ -104,7 +143,12 @@ pub fn stored_in(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<
 ///
 /// # Errors
 /// The state cannot be read.
-pub fn open_loops(config: &Config, connected: &Connected, store: &Arc<dyn Store>, board: &Board) -> anyhow::Result<Vec<Loop>> {
+pub fn open_loops(
+    config: &Config,
+    connected: &Connected,
+    store: &Arc<dyn Store>,
+    board: &Board,
+) -> anyhow::Result<Vec<Loop>> {
     let mut loops = Vec::new();
     for (name, settings) in &config.loops {
         let opened = Loop::open(
@@ -124,8 +168,16 @@ pub fn open_loops(config: &Config, connected: &Connected, store: &Arc<dyn Store>
 /// How a loop of a configuration runs.
 pub fn loop_settings(config: &Config, name: &str) -> flow::Settings {
     let settings = &config.loops[name];
-    let asked = BTreeMap::from([(Side::Marketing, config.asked(&settings.marketing)), (Side::Crm, config.asked(&settings.crm))]);
-    flow::Settings { name: name.to_owned(), every: settings.every, sweep_every: settings.sweep_every, asked }
+    let asked = BTreeMap::from([
+        (Side::Marketing, config.asked(&settings.marketing)),
+        (Side::Crm, config.asked(&settings.crm)),
+    ]);
+    flow::Settings {
+        name: name.to_owned(),
+        every: settings.every,
+        sweep_every: settings.sweep_every,
+        asked,
+    }
 }
 
 /// Puts the configured agreement in force.
@@ -139,9 +191,16 @@ fn agree(config: &Config, opened: &mut Loop) -> anyhow::Result<()> {
 fn warn_of_strangers(config: &Config, store: &dyn Store) -> anyhow::Result<()> {
     let mut after = None;
     while let Some((key, _)) = store.scan(b"l/", after.as_deref(), 1)?.into_iter().next() {
-        let name = String::from_utf8_lossy(&key).split('/').nth(1).unwrap_or_default().to_owned();
+        let name = String::from_utf8_lossy(&key)
+            .split('/')
+            .nth(1)
+            .unwrap_or_default()
+            .to_owned();
         if !config.loops.contains_key(&name) {
-            tracing::warn!(loop_name = name, "the state holds a loop that is not configured; a loop that was renamed begins anew: give it back its name");
+            tracing::warn!(
+                loop_name = name,
+                "the state holds a loop that is not configured; a loop that was renamed begins anew: give it back its name"
+            );
         }
         // Behind every key of this loop: `0` follows `/`.
         after = Some(format!("l/{name}0").into_bytes());
@@ -153,7 +212,10 @@ fn warn_of_strangers(config: &Config, store: &dyn Store) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The state fails, or a side cannot be asked.
-pub async fn once(config: &Config, surroundings: &Surroundings) -> anyhow::Result<Vec<flow::LoopStatus>> {
+pub async fn once(
+    config: &Config,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Vec<flow::LoopStatus>> {
     let connected = connect(config, surroundings)?;
     let store = open_store(config)?;
     let board = Board::default();
@@ -183,9 +245,14 @@ pub async fn run(mut config: Config, surroundings: &Surroundings) -> anyhow::Res
         let beats = board.clone();
         tokio::spawn(Watchdog::new(move || beats.beats()).run(interval, notify));
     }
-    let desk = Arc::new(Desk { board: board.clone(), store: store.clone(), started: Timestamp::now(), orders: std::sync::Mutex::new(BTreeMap::new()) });
+    let desk = Arc::new(Desk {
+        board: board.clone(),
+        store: store.clone(),
+        started: Timestamp::now(),
+        orders: std::sync::Mutex::new(BTreeMap::new()),
+    });
     let (closer, closing) = watch::channel(false);
-    let served = tokio::spawn(serve(desk.clone(), config.admin.clone(), closing));
+    let mut served = tokio::spawn(serve(desk.clone(), config.admin.clone(), closing));
     loop {
         let connected = connect(&config, surroundings)?;
         let (halter, halt) = watch::channel(false);
@@ -221,6 +288,8 @@ pub async fn run(mut config: Config, surroundings: &Surroundings) -> anyhow::Res
                     // A loop ends by itself only when its state has failed: then nothing can be promised any more.
                     ended.context("a loop broke down")??;
                 }
+                // It ends by itself only when it cannot be had: then nobody could ask us anything.
+                ended = &mut served => return ended.context("the admin interface broke down")?,
                 _ = status.tick() => notify.status(&summary(&board)),
             }
         };
@@ -233,8 +302,14 @@ pub async fn run(mut config: Config, surroundings: &Surroundings) -> anyhow::Res
             ended.context("a loop broke down")??;
         }
         match next {
-            Some(new) if new.state != config.state || new.admin.socket != config.admin.socket || new.admin.listen != config.admin.listen => {
-                tracing::warn!("a new state directory or admin address needs a restart; everything else is taken");
+            Some(new)
+                if new.state != config.state
+                    || new.admin.socket != config.admin.socket
+                    || new.admin.listen != config.admin.listen =>
+            {
+                tracing::warn!(
+                    "a new state directory or admin address needs a restart; everything else is taken"
+                );
                 config = new.staying_at(&config);
             }
             Some(new) => config = new,
@@ -246,18 +321,27 @@ pub async fn run(mut config: Config, surroundings: &Surroundings) -> anyhow::Res
     Ok(())
 }
 
-async fn serve(desk: Arc<Desk>, admin: config::Admin, mut closing: watch::Receiver<bool>) {
+async fn serve(
+    desk: Arc<Desk>,
+    admin: config::Admin,
+    mut closing: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let shutdown = async move {
         let _ = closing.wait_for(|closing| *closing).await;
     };
-    if let Err(error) = admin::serve(desk, admin.socket, admin.listen, shutdown).await {
-        tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the admin interface does not run");
-    }
+    admin::serve(desk, admin.socket, admin.listen, shutdown)
+        .await
+        .context("the admin interface does not run")
 }
 
 /// Flips the switch at SIGTERM or SIGINT.
 async fn until_told(stopper: watch::Sender<bool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return;
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -270,11 +354,28 @@ fn summary(board: &Board) -> String {
         .all()
         .into_iter()
         .map(|status| {
-            let trouble: Vec<String> = status.sides.iter().filter_map(|(side, of)| of.trouble.as_ref().map(|trouble| format!("{side}: {trouble}"))).collect();
+            let trouble: Vec<String> = status
+                .sides
+                .iter()
+                .filter_map(|(side, of)| {
+                    of.trouble
+                        .as_ref()
+                        .map(|trouble| format!("{side}: {trouble}"))
+                })
+                .collect();
             let owed: usize = status.sides.values().map(|side| side.outbox).sum();
-            let last = status.last_cycle.map_or("never".to_owned(), |at| at.strftime("%H:%M:%SZ").to_string());
-            let rest = if trouble.is_empty() { String::new() } else { format!("; {}", trouble.join("; ")) };
-            format!("{}: last cycle {last}, {} read, {} written, {owed} owed{rest}", status.name, status.read, status.written)
+            let last = status.last_cycle.map_or("never".to_owned(), |at| {
+                at.strftime("%H:%M:%SZ").to_string()
+            });
+            let rest = if trouble.is_empty() {
+                String::new()
+            } else {
+                format!("; {}", trouble.join("; "))
+            };
+            format!(
+                "{}: last cycle {last}, {} read, {} written, {owed} owed{rest}",
+                status.name, status.read, status.written
+            )
         })
         .collect();
     loops.join(" | ")
@@ -290,20 +391,37 @@ struct Desk {
 
 impl Desk {
     fn take_orders(&self, orders: BTreeMap<String, mpsc::Sender<Order>>) {
-        *self.orders.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = orders;
+        *self
+            .orders
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = orders;
     }
 
     fn loops(&self) -> Vec<mpsc::Sender<Order>> {
-        self.orders.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect()
+        self.orders
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Asks every loop the same and gathers the answers.
-    async fn ask<T>(&self, order: impl Fn(oneshot::Sender<Result<T, String>>) -> Order) -> anyhow::Result<Vec<Result<T, String>>> {
+    async fn ask<T>(
+        &self,
+        order: impl Fn(oneshot::Sender<Result<T, String>>) -> Order,
+    ) -> anyhow::Result<Vec<Result<T, String>>> {
         let mut answers = Vec::new();
         for sender in self.loops() {
             let (answer, answered) = oneshot::channel();
-            sender.send(order(answer)).await.ok().context("the loop is not running")?;
-            let answer = tokio::time::timeout(Duration::from_secs(25), answered).await.context("the loop is busy with a long cycle; ask again later")?;
+            sender
+                .send(order(answer))
+                .await
+                .ok()
+                .context("the loop is not running")?;
+            let answer = tokio::time::timeout(Duration::from_secs(25), answered)
+                .await
+                .context("the loop is busy with a long cycle; ask again later")?;
             answers.push(answer.context("the loop has stopped")?);
         }
         Ok(answers)
@@ -325,9 +443,21 @@ impl Panel for Desk {
         if loops.is_empty() {
             return Err("no loop has finished a cycle yet".to_owned());
         }
-        let parked = loops.iter().flat_map(|status| status.sides.iter().map(move |(side, of)| (status, side, of))).find(|(_, _, of)| of.parked);
+        let parked = loops
+            .iter()
+            .flat_map(|status| {
+                status
+                    .sides
+                    .iter()
+                    .map(move |(side, of)| (status, side, of))
+            })
+            .find(|(_, _, of)| of.parked);
         match parked {
-            Some((status, side, of)) => Err(format!("{} {side}: {}", status.name, of.trouble.as_deref().unwrap_or("parked"))),
+            Some((status, side, of)) => Err(format!(
+                "{} {side}: {}",
+                status.name,
+                of.trouble.as_deref().unwrap_or("parked")
+            )),
             None => Ok(()),
         }
     }
@@ -337,7 +467,12 @@ impl Panel for Desk {
     }
 
     async fn explain(&self, who: &str) -> anyhow::Result<Value> {
-        let answers = self.ask(|answer| Order::Explain { who: who.to_owned(), answer }).await?;
+        let answers = self
+            .ask(|answer| Order::Explain {
+                who: who.to_owned(),
+                answer,
+            })
+            .await?;
         gather(answers)
     }
 
@@ -345,21 +480,54 @@ impl Panel for Desk {
         match action {
             Action::Reviews => gather(self.ask(|answer| Order::Review { answer }).await?),
             Action::Retry { who } => {
-                let answers = self.ask(|answer| Order::Retry { who: who.clone(), answer }).await?;
-                let counts = answers.into_iter().collect::<Result<Vec<usize>, String>>().map_err(anyhow::Error::msg)?;
+                let answers = self
+                    .ask(|answer| Order::Retry {
+                        who: who.clone(),
+                        answer,
+                    })
+                    .await?;
+                let counts = answers
+                    .into_iter()
+                    .collect::<Result<Vec<usize>, String>>()
+                    .map_err(anyhow::Error::msg)?;
                 Ok(json!({"tried_again": counts.iter().sum::<usize>()}))
             }
-            Action::Rule { person, field, take, by, why } => {
+            Action::Rule {
+                person,
+                field,
+                take,
+                by,
+                why,
+            } => {
                 let take = match take.as_str() {
                     "marketing" => Side::Marketing,
                     "crm" => Side::Crm,
-                    other => anyhow::bail!("take is marketing or crm, not {other}"),
+                    other => {
+                        return Err(admin::Refusal::Invalid(format!(
+                            "take is marketing or crm, not {other}"
+                        ))
+                        .into());
+                    }
                 };
-                let answers = self.ask(|answer| Order::Rule { who: person.clone(), field: field.clone(), take, by: by.clone(), why: why.clone(), answer }).await?;
-                let refused = answers.iter().find_map(|answer| answer.as_ref().err()).cloned();
+                let answers = self
+                    .ask(|answer| Order::Rule {
+                        who: person.clone(),
+                        field: field.clone(),
+                        take,
+                        by: by.clone(),
+                        why: why.clone(),
+                        answer,
+                    })
+                    .await?;
+                let refused = answers
+                    .iter()
+                    .find_map(|answer| answer.as_ref().err())
+                    .cloned();
                 match (answers.into_iter().find_map(Result::ok), refused) {
                     (Some(said), _) => Ok(json!({"said": said})),
-                    (None, refused) => Err(anyhow::Error::msg(refused.unwrap_or_else(|| "no loop is running".to_owned()))),
+                    (None, refused) => Err(anyhow::Error::msg(
+                        refused.unwrap_or_else(|| "no loop is running".to_owned()),
+                    )),
                 }
             }
         }
@@ -367,7 +535,10 @@ impl Panel for Desk {
 }
 
 fn gather(answers: Vec<Result<Vec<Value>, String>>) -> anyhow::Result<Value> {
-    let answers = answers.into_iter().collect::<Result<Vec<_>, String>>().map_err(anyhow::Error::msg)?;
+    let answers = answers
+        .into_iter()
+        .collect::<Result<Vec<_>, String>>()
+        .map_err(anyhow::Error::msg)?;
     Ok(Value::Array(answers.into_iter().flatten().collect()))
 }
 
@@ -386,28 +557,51 @@ fn metrics(loops: &[flow::LoopStatus], store: &dyn Store) -> String {
         registry.register(name, help, gauges.clone());
         gauges
     };
-    let counted = family("count", "What a loop has done since its state began, by what");
+    let counted = family(
+        "count",
+        "What a loop has done since its state began, by what",
+    );
     let owed = family("outbox", "Writes owed to a side");
     let parked = family("parked", "1 where a side waits for somebody to act");
     let cycle = family("last_cycle_timestamp_seconds", "When the last cycle ended");
-    let read = family("stream_read_timestamp_seconds", "When a stream last had something to tell and was read to its end");
+    let read = family(
+        "stream_read_timestamp_seconds",
+        "When a stream last had something to tell and was read to its end",
+    );
     let calls = family("calls", "Calls made to a side since the start");
-    let today = family("calls_today", "Calls made to a side in the vendor's present day");
-    let left = family("quota_left", "What is left of the vendor's daily quota for everybody");
+    let today = family(
+        "calls_today",
+        "Calls made to a side in the vendor's present day",
+    );
+    let left = family(
+        "quota_left",
+        "What is left of the vendor's daily quota for everybody",
+    );
     let bytes = family("state_bytes", "Size of the state on disk");
-    let label = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Labels>();
+    let label = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect::<Labels>()
+    };
     for status in loops {
         let name = status.name.as_str();
         for (what, count) in &status.counters.0 {
-            counted.get_or_create(&label(&[("loop", name), ("what", what)])).set(*count as f64);
+            counted
+                .get_or_create(&label(&[("loop", name), ("what", what)]))
+                .set(*count as f64);
         }
         if let Some(at) = status.last_cycle {
-            cycle.get_or_create(&label(&[("loop", name)])).set(at.as_second() as f64);
+            cycle
+                .get_or_create(&label(&[("loop", name)]))
+                .set(at.as_second() as f64);
         }
         for (side, of) in &status.sides {
             let labels = label(&[("loop", name), ("side", side)]);
             owed.get_or_create(&labels).set(of.outbox as f64);
-            parked.get_or_create(&labels).set(f64::from(u8::from(of.parked)));
+            parked
+                .get_or_create(&labels)
+                .set(f64::from(u8::from(of.parked)));
             calls.get_or_create(&labels).set(of.usage.calls as f64);
             today.get_or_create(&labels).set(of.usage.today as f64);
             if let Some(quota) = of.usage.daily_left {
@@ -415,14 +609,19 @@ fn metrics(loops: &[flow::LoopStatus], store: &dyn Store) -> String {
             }
             for (kind, stream) in &of.streams {
                 if let Some(at) = stream.read_at {
-                    read.get_or_create(&label(&[("loop", name), ("side", side), ("stream", kind)])).set(at.as_second() as f64);
+                    read.get_or_create(&label(&[("loop", name), ("side", side), ("stream", kind)]))
+                        .set(at.as_second() as f64);
                 }
             }
         }
     }
     if let Ok(stats) = store.stats() {
-        bytes.get_or_create(&label(&[("part", "rows")])).set(stats.row_bytes as f64);
-        bytes.get_or_create(&label(&[("part", "ledger")])).set(stats.ledger_bytes as f64);
+        bytes
+            .get_or_create(&label(&[("part", "rows")]))
+            .set(stats.row_bytes as f64);
+        bytes
+            .get_or_create(&label(&[("part", "ledger")]))
+            .set(stats.ledger_bytes as f64);
     }
     let mut text = String::new();
     // Writing to a string cannot fail.

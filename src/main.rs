@@ -5,6 +5,8 @@ use leadloop::{cli, config::Surroundings};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let surroundings = Surroundings { env: std::env::vars().collect() };
+    let surroundings = Surroundings {
+        env: std::env::vars().collect(),
+    };
     cli::main(cli::Cli::parse(), &surroundings)
 }

@@ -24,7 +24,12 @@ pub const REHEARSALS: [Rehearsal; 2] = [
     Rehearsal {
         vendor: "hubspot",
         side: Side::Marketing,
-        dialect: |_, _| Box::new(hubspot::HubSpot::new(hubspot::Knobs { tokens: [(TOKEN.to_owned(), hubspot::Scopes::All)].into(), ..hubspot::Knobs::unlimited() })),
+        dialect: |_, _| {
+            Box::new(hubspot::HubSpot::new(hubspot::Knobs {
+                tokens: [(TOKEN.to_owned(), hubspot::Scopes::All)].into(),
+                ..hubspot::Knobs::unlimited()
+            }))
+        },
         connection: hubspot_connection,
         sign_in: "token simulated-token",
     },
@@ -39,17 +44,26 @@ pub const REHEARSALS: [Rehearsal; 2] = [
 
 /// The rehearsal of this vendor.
 pub fn rehearsal(vendor: &str) -> Option<&'static Rehearsal> {
-    REHEARSALS.iter().find(|rehearsal| rehearsal.vendor == vendor)
+    REHEARSALS
+        .iter()
+        .find(|rehearsal| rehearsal.vendor == vendor)
 }
 
 /// Environment variables that carry the rehearsals' secrets; they protect nothing.
-pub const SECRETS: [(&str, &str); 2] = [("LEADLOOP_REHEARSAL_TOKEN", TOKEN), ("LEADLOOP_REHEARSAL_SECRET", "simulated-secret")];
+pub const SECRETS: [(&str, &str); 2] = [
+    ("LEADLOOP_REHEARSAL_TOKEN", TOKEN),
+    ("LEADLOOP_REHEARSAL_SECRET", "simulated-secret"),
+];
 
 const TOKEN: &str = "simulated-token";
 
 fn salesforce_settings(seed: u64) -> salesforce::Settings {
     salesforce::Settings {
-        consumer: salesforce::Consumer { key: "simulated-client".to_owned(), secret: "simulated-secret".to_owned(), public_key: None },
+        consumer: salesforce::Consumer {
+            key: "simulated-client".to_owned(),
+            secret: "simulated-secret".to_owned(),
+            public_key: None,
+        },
         username: "integration@example.com".to_owned(),
         password: "simulated-password".to_owned(),
         daily_limit: 1_000_000,
@@ -99,13 +113,28 @@ pub struct Worlds {
 
 impl Worlds {
     /// Builds and populates the worlds of two vendors.
-    pub fn build(marketing: &Rehearsal, crm: &Rehearsal, seed: u64, leads: usize, accounts: usize) -> Worlds {
+    pub fn build(
+        marketing: &Rehearsal,
+        crm: &Rehearsal,
+        seed: u64,
+        leads: usize,
+        accounts: usize,
+    ) -> Worlds {
         let now = Timestamp::now();
         let clock = Arc::new(SystemClock);
         let mut marketing = (marketing.dialect)(seed, now);
         let mut crm = (crm.dialect)(seed, now);
-        let options = simulator::population::Options { seed, leads, accounts, start: now };
+        let options = simulator::population::Options {
+            seed,
+            leads,
+            accounts,
+            start: now,
+        };
         let staged = simulator::population::populate(marketing.as_mut(), crm.as_mut(), &options);
-        Worlds { marketing: Site::boxed(marketing, clock.clone()), crm: Site::boxed(crm, clock), staged }
+        Worlds {
+            marketing: Site::boxed(marketing, clock.clone()),
+            crm: Site::boxed(crm, clock),
+            staged,
+        }
     }
 }

@@ -7,7 +7,9 @@ pub fn with_suggestion(message: &str) -> String {
         return message;
     }
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let Some((unknown, known)) = quoted.split_first() else { return message };
+    let Some((unknown, known)) = quoted.split_first() else {
+        return message;
+    };
     match nearest(unknown, known) {
         Some(word) => format!("{message}; did you mean `{word}`?"),
         None => message,
@@ -30,8 +32,17 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_suggested_and_a_far_one_is_not() {
-        assert!(with_suggestion("unknown field `agrement`, expected one of `agreement`, `every`").ends_with("did you mean `agreement`?"));
-        assert_eq!(with_suggestion("unknown field `zzzzzz`, expected `every`"), "unknown field `zzzzzz`, expected `every`");
-        assert_eq!(with_suggestion("invalid type: integer"), "invalid type: integer");
+        assert!(
+            with_suggestion("unknown field `agrement`, expected one of `agreement`, `every`")
+                .ends_with("did you mean `agreement`?")
+        );
+        assert_eq!(
+            with_suggestion("unknown field `zzzzzz`, expected `every`"),
+            "unknown field `zzzzzz`, expected `every`"
+        );
+        assert_eq!(
+            with_suggestion("invalid type: integer"),
+            "invalid type: integer"
+        );
     }
 }

@@ -87,7 +87,6 @@ impl Desk {
     async fn run_once(&self) {
         let surroundings = Surroundings {
             env: BTreeMap::new(),
-            ..Surroundings::default()
         };
         let config = Config::load(&self.path("leadloop.toml"), &surroundings).unwrap();
         daemon::once(&config, &surroundings).await.unwrap();

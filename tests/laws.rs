@@ -159,7 +159,8 @@ fn put(
 /// Both systems as they are at the beginning. The order in which records were made says nothing.
 fn scene(beginning: &Beginning, manner: Manner, order: &[Index]) -> Scene {
     let scene = Scene::new(agreed(&[]).unwrap(), manner);
-    let mut makes: Vec<Box<dyn Fn(&Scene)>> = Vec::new();
+    type Make = Box<dyn Fn(&Scene)>;
+    let mut makes: Vec<Make> = Vec::new();
     for (place, domain) in beginning.accounts.iter().enumerate() {
         let (id, domain) = (format!("a{place}"), DOMAINS[*domain]);
         makes.push(Box::new(move |scene| {

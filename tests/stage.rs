@@ -256,15 +256,22 @@ impl Stage {
         let mut story = self.marketing.with(|dialect, _| of(dialect));
         story.extend(self.crm.with(|dialect, _| of(dialect)));
         story.sort_by_key(|operation| operation.at);
-        story
+        let mut told: Vec<String> = story
             .iter()
             .map(|operation| {
                 format!(
-                    "{} {:?} {} {} {:?}\n",
+                    "{} {:?} {} {} {:?}",
                     operation.at, operation.actor, operation.table, operation.id, operation.what
                 )
             })
-            .collect()
+            .collect();
+        for who in names.iter().filter(|name| name.contains('@')) {
+            for answer in flow::explain(&self.leadloop, who).unwrap() {
+                told.push(format!("now: {}, owed: {}", answer["now"], answer["owed"]));
+                told.push(format!("the person: {}", answer["person"]));
+            }
+        }
+        told.join("\n")
     }
 
     /// How the loop says that it is.

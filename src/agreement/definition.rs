@@ -23,14 +23,24 @@ impl Definition {
     /// The expression is not CEL, names anything but `lead`, or does not answer true or false.
     pub fn compile(source: &str) -> Result<Definition, DefinitionError> {
         let program = cel::Program::compile(source).map_err(|errors| DefinitionError {
-            message: format!("not a CEL expression: {}", errors.to_string().trim().replace('\n', " ")),
+            message: format!(
+                "not a CEL expression: {}",
+                errors.to_string().trim().replace('\n', " ")
+            ),
         })?;
         for variable in program.references().variables() {
             if variable != "lead" {
-                return Err(DefinitionError { message: format!("unknown name `{variable}`: an expression speaks of `lead` only, as in lead.email") });
+                return Err(DefinitionError {
+                    message: format!(
+                        "unknown name `{variable}`: an expression speaks of `lead` only, as in lead.email"
+                    ),
+                });
             }
         }
-        let definition = Definition { source: source.trim().to_owned(), program: Arc::new(program) };
+        let definition = Definition {
+            source: source.trim().to_owned(),
+            program: Arc::new(program),
+        };
         definition.holds(&Fields::default())?;
         Ok(definition)
     }
@@ -44,8 +54,15 @@ impl Definition {
         context.add_variable_from_value("lead", variables(lead, &self.own_fields()));
         match self.program.execute(&context) {
             Ok(cel::Value::Bool(answer)) => Ok(answer),
-            Ok(other) => Err(DefinitionError { message: format!("the expression answers {} instead of true or false", other.type_of()) }),
-            Err(error) => Err(DefinitionError { message: error.to_string() }),
+            Ok(other) => Err(DefinitionError {
+                message: format!(
+                    "the expression answers {} instead of true or false",
+                    other.type_of()
+                ),
+            }),
+            Err(error) => Err(DefinitionError {
+                message: error.to_string(),
+            }),
         }
     }
 
@@ -58,8 +75,13 @@ impl Definition {
     pub fn own_fields(&self) -> Vec<String> {
         let mut names = Vec::new();
         for part in self.source.split("lead.").skip(1) {
-            let name: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let canonical = super::LEAD_TEXTS.contains(&name.as_str()) || name == field::SCORE || name == field::OPT_OUT;
+            let name: String = part
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            let canonical = super::LEAD_TEXTS.contains(&name.as_str())
+                || name == field::SCORE
+                || name == field::OPT_OUT;
             if !name.is_empty() && !canonical && !names.contains(&name) {
                 names.push(name);
             }
@@ -76,7 +98,11 @@ impl fmt::Debug for Definition {
 
 fn variables(lead: &Fields, own: &[String]) -> HashMap<String, cel::Value> {
     let mut variables = HashMap::new();
-    for name in super::LEAD_TEXTS.iter().copied().chain(own.iter().map(String::as_str)) {
+    for name in super::LEAD_TEXTS
+        .iter()
+        .copied()
+        .chain(own.iter().map(String::as_str))
+    {
         variables.insert(name.to_owned(), cel::Value::from(""));
     }
     variables.insert(field::SCORE.to_owned(), cel::Value::Float(0.0));
@@ -98,26 +124,42 @@ mod tests {
     use rust_decimal::Decimal;
 
     fn holds(source: &str, lead: Fields) -> bool {
-        Definition::compile(source).expect("compiles").holds(&lead).expect("answers")
+        Definition::compile(source)
+            .expect("compiles")
+            .holds(&lead)
+            .expect("answers")
     }
 
     #[test]
     fn a_lead_meets_the_definition_by_its_fields() {
-        let lead = Fields::default().with(field::LIFECYCLE, "marketingqualifiedlead").with(field::SCORE, Value::Number(Decimal::from(60)));
-        assert!(holds(r#"lead.lifecycle == "marketingqualifiedlead" && lead.score >= 50"#, lead.clone()));
+        let lead = Fields::default()
+            .with(field::LIFECYCLE, "marketingqualifiedlead")
+            .with(field::SCORE, Value::Number(Decimal::from(60)));
+        assert!(holds(
+            r#"lead.lifecycle == "marketingqualifiedlead" && lead.score >= 50"#,
+            lead.clone()
+        ));
         assert!(!holds(r#"lead.score > 60.0"#, lead));
     }
 
     #[test]
     fn blank_fields_read_as_blank() {
-        assert!(holds(r#"lead.email == "" && lead.score == 0 && !lead.opt_out"#, Fields::default()));
+        assert!(holds(
+            r#"lead.email == "" && lead.score == 0 && !lead.opt_out"#,
+            Fields::default()
+        ));
     }
 
     #[test]
     fn own_fields_are_read_by_name() {
-        let definition = Definition::compile(r#"lead.budget_range == "10k" || lead.email != """#).expect("compiles");
+        let definition = Definition::compile(r#"lead.budget_range == "10k" || lead.email != """#)
+            .expect("compiles");
         assert_eq!(definition.own_fields(), ["budget_range"]);
-        assert!(definition.holds(&Fields::default().with("budget_range", "10k")).expect("answers"));
+        assert!(
+            definition
+                .holds(&Fields::default().with("budget_range", "10k"))
+                .expect("answers")
+        );
     }
 
     #[test]

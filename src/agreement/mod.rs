@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
 /// The agreement `leadloop init` writes, commented for the people who will agree on it.
-pub const TEMPLATE: &str = include_str!("template.toml");
+pub const TEMPLATE: &str = include_str!("../../systemd/agreement.toml");
 
 /// One agreement in force.
 #[derive(Clone, Debug)]
@@ -255,7 +255,10 @@ pub struct Feedback {
 
 impl Default for Feedback {
     fn default() -> Self {
-        Feedback { note: true, opportunities_without_roles: true }
+        Feedback {
+            note: true,
+            opportunities_without_roles: true,
+        }
     }
 }
 

@@ -5,26 +5,48 @@ use std::{fs, io::Write, path::Path, process::ExitCode};
 
 pub fn init(marketing: &str, crm: &str, directory: &Path) -> anyhow::Result<ExitCode> {
     let template = |name: &str, side: Side| -> anyhow::Result<&'static str> {
-        let offered: Vec<&str> = registry::vendors().iter().filter(|vendor| vendor.sides().contains(&side)).map(|vendor| vendor.name()).collect();
+        let offered: Vec<&str> = registry::vendors()
+            .iter()
+            .filter(|vendor| vendor.sides().contains(&side))
+            .map(|vendor| vendor.name())
+            .collect();
         match registry::vendor(name) {
             Some(vendor) if vendor.sides().contains(&side) => Ok(vendor.template(side)),
-            _ => bail!("no connector \"{name}\" for the {side} side; there are: {}", offered.join(", ")),
+            _ => bail!(
+                "no connector \"{name}\" for the {side} side; there are: {}",
+                offered.join(", ")
+            ),
         }
     };
-    let text = configuration((marketing, template(marketing, Side::Marketing)?), (crm, template(crm, Side::Crm)?));
-    fs::create_dir_all(directory).with_context(|| format!("{} cannot be created", directory.display()))?;
-    let files = [("leadloop.toml", text.as_str()), ("agreement.toml", agreement::TEMPLATE)];
+    let text = configuration(
+        (marketing, template(marketing, Side::Marketing)?),
+        (crm, template(crm, Side::Crm)?),
+    );
+    fs::create_dir_all(directory)
+        .with_context(|| format!("{} cannot be created", directory.display()))?;
+    let files = [
+        ("leadloop.toml", text.as_str()),
+        ("agreement.toml", agreement::TEMPLATE),
+    ];
     // Nothing is half-written: either both are new, or nothing happens.
     if let Some((name, _)) = files.iter().find(|(name, _)| directory.join(name).exists()) {
-        bail!("{} exists already; it is left as it is: name another directory, or move it away", directory.join(name).display());
+        bail!(
+            "{} exists already; it is left as it is: name another directory, or move it away",
+            directory.join(name).display()
+        );
     }
     for (name, text) in files {
         let path = directory.join(name);
-        let mut file = fs::File::create_new(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        file.write_all(text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+        let mut file = fs::File::create_new(&path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        file.write_all(text.as_bytes())
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         println!("wrote {}", path.display());
     }
-    println!("next: fill in the credentials and the agreement, then `leadloop check --config {}`", directory.join("leadloop.toml").display());
+    println!(
+        "next: fill in the credentials and the agreement, then `leadloop check --config {}`",
+        directory.join("leadloop.toml").display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,4 +90,27 @@ sweep_every = "24h"
         crm.0,
         crm.1.trim_start()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_beside_the_unit_is_what_init_writes() {
+        let template = |name, side| {
+            registry::vendor(name)
+                .expect("is registered")
+                .template(side)
+        };
+        let text = configuration(
+            ("hubspot", template("hubspot", Side::Marketing)),
+            ("salesforce", template("salesforce", Side::Crm)),
+        );
+        assert_eq!(
+            text,
+            include_str!("../../systemd/leadloop.toml"),
+            "run `leadloop init` and copy what it writes"
+        );
+    }
 }

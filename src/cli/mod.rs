@@ -129,7 +129,12 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 struct ConfigFile {
     /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "leadloop.toml", env = "LEADLOOP_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "leadloop.toml",
+        env = "LEADLOOP_CONFIG"
+    )]
     config: PathBuf,
 }
 
@@ -141,7 +146,10 @@ impl ConfigFile {
 
 /// Carries out a command. Exit codes: 0 fine, 1 failed, 2 usage, 78 configuration.
 pub fn main(cli: Cli, surroundings: &Surroundings) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("leadloop: cannot start: {error}");
@@ -155,7 +163,11 @@ pub fn main(cli: Cli, surroundings: &Surroundings) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("leadloop: {error:#}");
-            if error.chain().any(|cause| cause.is::<config::Error>()) { ExitCode::from(78) } else { ExitCode::FAILURE }
+            if error.chain().any(|cause| cause.is::<config::Error>()) {
+                ExitCode::from(78)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -163,15 +175,51 @@ pub fn main(cli: Cli, surroundings: &Surroundings) -> ExitCode {
 async fn carry_out(command: Command, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(demo) => demo::demo(demo, surroundings).await,
-        Command::Run { config, once, json } => run::run(&config.load(surroundings)?, surroundings, once, json).await,
-        Command::Plan { config, json, most } => plan::plan(&config.load(surroundings)?, surroundings, json, most).await,
-        Command::Explain { who, config, json } => ask::explain(&config.load(surroundings)?, surroundings, &who, json).await,
-        Command::Check { config, offline, json } => check::check(&config.load(surroundings)?, surroundings, offline, json).await,
-        Command::Init { marketing, crm, dir } => init::init(&marketing, &crm, &dir),
+        Command::Run { config, once, json } => {
+            run::run(&config.load(surroundings)?, surroundings, once, json).await
+        }
+        Command::Plan { config, json, most } => {
+            plan::plan(&config.load(surroundings)?, surroundings, json, most).await
+        }
+        Command::Explain { who, config, json } => {
+            ask::explain(&config.load(surroundings)?, surroundings, &who, json).await
+        }
+        Command::Check {
+            config,
+            offline,
+            json,
+        } => check::check(&config.load(surroundings)?, surroundings, offline, json).await,
+        Command::Init {
+            marketing,
+            crm,
+            dir,
+        } => init::init(&marketing, &crm, &dir),
         Command::Status { config, json } => ask::status(&config.load(surroundings)?, json).await,
         Command::Review { config, json } => ask::review(&config.load(surroundings)?, json).await,
-        Command::Rule { who, field, take, by, why, config } => ask::rule(&config.load(surroundings)?, surroundings, ask::Ruled { who, field, take, by, why }).await,
-        Command::Retry { who, config } => ask::retry(&config.load(surroundings)?, surroundings, who).await,
+        Command::Rule {
+            who,
+            field,
+            take,
+            by,
+            why,
+            config,
+        } => {
+            ask::rule(
+                &config.load(surroundings)?,
+                surroundings,
+                ask::Ruled {
+                    who,
+                    field,
+                    take,
+                    by,
+                    why,
+                },
+            )
+            .await
+        }
+        Command::Retry { who, config } => {
+            ask::retry(&config.load(surroundings)?, surroundings, who).await
+        }
         Command::Simulate(simulate) => simulate::simulate(simulate).await,
     }
 }

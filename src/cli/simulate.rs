@@ -25,17 +25,48 @@ pub struct Simulate {
 }
 
 pub async fn simulate(options: Simulate) -> anyhow::Result<ExitCode> {
-    let names: Vec<&str> = REHEARSALS.iter().map(|rehearsal| rehearsal.vendor).collect();
-    let Some(chosen) = rehearsal(&options.vendor) else { bail!("no simulator \"{}\"; there are: {}", options.vendor, names.join(", ")) };
+    let names: Vec<&str> = REHEARSALS
+        .iter()
+        .map(|rehearsal| rehearsal.vendor)
+        .collect();
+    let Some(chosen) = rehearsal(&options.vendor) else {
+        bail!(
+            "no simulator \"{}\"; there are: {}",
+            options.vendor,
+            names.join(", ")
+        )
+    };
     // Two worlds belong together: the same seed, leads and accounts give the two sides of one story.
-    let partner = |side| REHEARSALS.iter().find(|rehearsal| rehearsal.side == side).context("each side has a simulator");
+    let partner = |side| {
+        REHEARSALS
+            .iter()
+            .find(|rehearsal| rehearsal.side == side)
+            .context("each side has a simulator")
+    };
     let (marketing, crm) = match chosen.side {
         Side::Marketing => (chosen, partner(Side::Crm)?),
         Side::Crm => (partner(Side::Marketing)?, chosen),
     };
-    let worlds = Worlds::build(marketing, crm, options.seed, options.leads, options.accounts);
-    let site = if chosen.side == Side::Marketing { worlds.marketing } else { worlds.crm };
-    let listener = TcpListener::bind(("127.0.0.1", options.port)).await.with_context(|| format!("port {} cannot be used: name another with --port", options.port))?;
+    let worlds = Worlds::build(
+        marketing,
+        crm,
+        options.seed,
+        options.leads,
+        options.accounts,
+    );
+    let site = if chosen.side == Side::Marketing {
+        worlds.marketing
+    } else {
+        worlds.crm
+    };
+    let listener = TcpListener::bind(("127.0.0.1", options.port))
+        .await
+        .with_context(|| {
+            format!(
+                "port {} cannot be used: name another with --port",
+                options.port
+            )
+        })?;
     let origin = format!("http://{}", listener.local_addr()?);
     println!("listening on {origin}");
     println!("{}", chosen.sign_in);

@@ -56,12 +56,14 @@ pub fn next(rule: &FieldRule, first_meeting: FirstMeeting, standing: Standing<'_
         return Next::Settled;
     }
     match standing.base {
-        Some((base_marketing, base_crm)) => match (marketing != *base_marketing, crm != *base_crm) {
-            (true, false) => toward(rule, Side::Crm, standing),
-            (false, true) => toward(rule, Side::Marketing, standing),
-            (false, false) => Next::Settled,
-            (true, true) => collide(rule, standing),
-        },
+        Some((base_marketing, base_crm)) => {
+            match (marketing != *base_marketing, crm != *base_crm) {
+                (true, false) => toward(rule, Side::Crm, standing),
+                (false, true) => toward(rule, Side::Marketing, standing),
+                (false, false) => Next::Settled,
+                (true, true) => collide(rule, standing),
+            }
+        }
         None if crm.is_none() => toward(rule, Side::Crm, standing),
         None if marketing.is_none() => toward(rule, Side::Marketing, standing),
         None => match first_meeting {
@@ -72,37 +74,56 @@ pub fn next(rule: &FieldRule, first_meeting: FirstMeeting, standing: Standing<'_
 }
 
 /// What is remembered of a field once it is settled: both sides' values, normalised, marketing's in the CRM's words.
-pub fn settled(rule: &FieldRule, marketing: Option<&Value>, crm: Option<&Value>) -> (Option<String>, Option<String>) {
-    (normal(&rule.name, alias(rule, marketing, Side::Crm).as_ref()), normal(&rule.name, crm))
+pub fn settled(
+    rule: &FieldRule,
+    marketing: Option<&Value>,
+    crm: Option<&Value>,
+) -> (Option<String>, Option<String>) {
+    (
+        normal(&rule.name, alias(rule, marketing, Side::Crm).as_ref()),
+        normal(&rule.name, crm),
+    )
 }
 
 /// A value in the words of the side it goes to.
 pub fn alias(rule: &FieldRule, value: Option<&Value>, to: Side) -> Option<Value> {
     let value = value?;
-    let Some(text) = value.as_text() else { return Some(value.clone()) };
+    let Some(text) = value.as_text() else {
+        return Some(value.clone());
+    };
     let found = match to {
         Side::Crm => rule.aliases.get(text),
-        Side::Marketing => rule.aliases.iter().find(|(_, crm)| crm.as_str() == text).map(|(marketing, _)| marketing),
+        Side::Marketing => rule
+            .aliases
+            .iter()
+            .find(|(_, crm)| crm.as_str() == text)
+            .map(|(marketing, _)| marketing),
     };
     Some(found.map_or_else(|| value.clone(), |word| Value::Text(word.clone())))
 }
 
 fn collide(rule: &FieldRule, standing: Standing<'_>) -> Next {
-    let ruled = standing.ruling.filter(|ruling| (ruling.over.0.as_ref(), ruling.over.1.as_ref()) == (standing.marketing, standing.crm));
+    let ruled = standing.ruling.filter(|ruling| {
+        (ruling.over.0.as_ref(), ruling.over.1.as_ref()) == (standing.marketing, standing.crm)
+    });
     let winner = match (ruled, rule.rule) {
         (Some(ruling), _) => ruling.take,
         (None, Rule::Crm) => Side::Crm,
         (None, Rule::Marketing) => Side::Marketing,
         (None, Rule::CrmUnlessBlank) if standing.crm.is_some() => Side::Crm,
         (None, Rule::CrmUnlessBlank) => Side::Marketing,
-        (None, Rule::Newest) if standing.marketing_modified > standing.crm_modified => Side::Marketing,
+        (None, Rule::Newest) if standing.marketing_modified > standing.crm_modified => {
+            Side::Marketing
+        }
         (None, Rule::Newest) => Side::Crm,
         (None, Rule::Arbiter) => return Next::Review,
     };
     // A blank that may not overwrite cannot win either: the value that is there goes over.
     let keeps = rule.blanks == Blanks::Keep;
     match winner {
-        Side::Marketing if keeps && standing.marketing.is_none() => toward(rule, Side::Marketing, standing),
+        Side::Marketing if keeps && standing.marketing.is_none() => {
+            toward(rule, Side::Marketing, standing)
+        }
         Side::Crm if keeps && standing.crm.is_none() => toward(rule, Side::Crm, standing),
         Side::Marketing => toward(rule, Side::Crm, standing),
         Side::Crm => toward(rule, Side::Marketing, standing),
@@ -147,12 +168,34 @@ mod tests {
     }
 
     /// `base -> marketing | crm`, where `-` is blank and a missing base is `?`; marketing changed at minute 1, the CRM at minute 2.
-    fn check(rule: &FieldRule, first: FirstMeeting, base: &str, marketing: &str, crm: &str) -> Next {
+    fn check(
+        rule: &FieldRule,
+        first: FirstMeeting,
+        base: &str,
+        marketing: &str,
+        crm: &str,
+    ) -> Next {
         let value = |text: &str| (text != "-").then(|| Value::from(text));
         let (marketing, crm) = (value(marketing), value(crm));
-        let base = (base != "?").then(|| (value(base).map(|v| v.to_string()), value(base).map(|v| v.to_string())));
+        let base = (base != "?").then(|| {
+            (
+                value(base).map(|v| v.to_string()),
+                value(base).map(|v| v.to_string()),
+            )
+        });
         let minute = |minute: i64| Timestamp::from_second(minute * 60).expect("in range");
-        next(rule, first, Standing { marketing: marketing.as_ref(), crm: crm.as_ref(), base: base.as_ref(), marketing_modified: minute(1), crm_modified: minute(2), ruling: None })
+        next(
+            rule,
+            first,
+            Standing {
+                marketing: marketing.as_ref(),
+                crm: crm.as_ref(),
+                base: base.as_ref(),
+                marketing_modified: minute(1),
+                crm_modified: minute(2),
+                ruling: None,
+            },
+        )
     }
 
     #[test]
@@ -168,7 +211,13 @@ mod tests {
             (Rule::Crm, "CEO", "CTO", "CFO", to_marketing("CFO")),
             (Rule::Marketing, "CEO", "CTO", "CFO", to_crm("CTO")),
             (Rule::Newest, "CEO", "CTO", "CFO", to_marketing("CFO")),
-            (Rule::CrmUnlessBlank, "CEO", "CTO", "CFO", to_marketing("CFO")),
+            (
+                Rule::CrmUnlessBlank,
+                "CEO",
+                "CTO",
+                "CFO",
+                to_marketing("CFO"),
+            ),
             (Rule::CrmUnlessBlank, "CEO", "CTO", "-", to_crm("CTO")),
             (Rule::Arbiter, "CEO", "CTO", "CFO", Next::Review),
             (Rule::Crm, "CEO", "-", "CEO", blank.clone()),
@@ -177,47 +226,101 @@ mod tests {
             (Rule::Crm, "?", "-", "CTO", to_marketing("CTO")),
             (Rule::Crm, "?", "CTO", "CFO", Next::Settled),
         ] {
-            assert_eq!(check(&rule(mode), FirstMeeting::FillBlanks, base, marketing, crm), expected, "{mode:?}: {base} -> {marketing} | {crm}");
+            assert_eq!(
+                check(&rule(mode), FirstMeeting::FillBlanks, base, marketing, crm),
+                expected,
+                "{mode:?}: {base} -> {marketing} | {crm}"
+            );
         }
     }
 
     #[test]
     fn at_first_meeting_the_rule_decides_if_the_agreement_says_so() {
-        assert_eq!(check(&rule(Rule::Marketing), FirstMeeting::Rule, "?", "CTO", "CFO"), Next::ToCrm(Some("CTO".into())));
+        assert_eq!(
+            check(
+                &rule(Rule::Marketing),
+                FirstMeeting::Rule,
+                "?",
+                "CTO",
+                "CFO"
+            ),
+            Next::ToCrm(Some("CTO".into()))
+        );
     }
 
     #[test]
     fn a_one_way_field_never_flows_back() {
-        let one_way = FieldRule { flow: Flow::ToCrm, ..rule(Rule::Crm) };
-        assert_eq!(check(&one_way, FirstMeeting::Rule, "CEO", "CEO", "CFO"), Next::Leave("the mapping does not let it flow that way"));
-        assert_eq!(check(&one_way, FirstMeeting::Rule, "?", "-", "CFO"), Next::Leave("the mapping does not let it flow that way"));
+        let one_way = FieldRule {
+            flow: Flow::ToCrm,
+            ..rule(Rule::Crm)
+        };
+        assert_eq!(
+            check(&one_way, FirstMeeting::Rule, "CEO", "CEO", "CFO"),
+            Next::Leave("the mapping does not let it flow that way")
+        );
+        assert_eq!(
+            check(&one_way, FirstMeeting::Rule, "?", "-", "CFO"),
+            Next::Leave("the mapping does not let it flow that way")
+        );
     }
 
     #[test]
     fn a_cleared_value_passes_where_blanks_clear() {
-        let clearing = FieldRule { blanks: Blanks::Clear, ..rule(Rule::Crm) };
-        assert_eq!(check(&clearing, FirstMeeting::Rule, "CEO", "-", "CEO"), Next::ToCrm(None));
+        let clearing = FieldRule {
+            blanks: Blanks::Clear,
+            ..rule(Rule::Crm)
+        };
+        assert_eq!(
+            check(&clearing, FirstMeeting::Rule, "CEO", "-", "CEO"),
+            Next::ToCrm(None)
+        );
     }
 
     #[test]
     fn picklist_values_are_told_in_the_other_sides_words() {
-        let budget = FieldRule { aliases: BTreeMap::from([("10k".to_owned(), "10 thousand".to_owned())]), ..rule(Rule::Crm) };
-        assert_eq!(check(&budget, FirstMeeting::FillBlanks, "?", "10k", "10 thousand"), Next::Settled);
-        assert_eq!(check(&budget, FirstMeeting::FillBlanks, "?", "10k", "-"), Next::ToCrm(Some("10 thousand".into())));
-        assert_eq!(check(&budget, FirstMeeting::FillBlanks, "?", "-", "10 thousand"), Next::ToMarketing(Some("10k".into())));
+        let budget = FieldRule {
+            aliases: BTreeMap::from([("10k".to_owned(), "10 thousand".to_owned())]),
+            ..rule(Rule::Crm)
+        };
+        assert_eq!(
+            check(&budget, FirstMeeting::FillBlanks, "?", "10k", "10 thousand"),
+            Next::Settled
+        );
+        assert_eq!(
+            check(&budget, FirstMeeting::FillBlanks, "?", "10k", "-"),
+            Next::ToCrm(Some("10 thousand".into()))
+        );
+        assert_eq!(
+            check(&budget, FirstMeeting::FillBlanks, "?", "-", "10 thousand"),
+            Next::ToMarketing(Some("10k".into()))
+        );
     }
 
     #[test]
     fn a_ruling_speaks_for_the_two_values_it_was_made_over() {
         let minute = Timestamp::from_second(60).expect("in range");
-        let over = |marketing: &str, crm: &str| (Some(Value::from(marketing)), Some(Value::from(crm)));
-        let ruling = Ruling { take: Side::Marketing, over: over("CTO", "CFO"), by: "Rita".into(), why: None, at: minute };
+        let over =
+            |marketing: &str, crm: &str| (Some(Value::from(marketing)), Some(Value::from(crm)));
+        let ruling = Ruling {
+            take: Side::Marketing,
+            over: over("CTO", "CFO"),
+            by: "Rita".into(),
+            why: None,
+            at: minute,
+        };
         let base = (Some("CEO".to_owned()), Some("CEO".to_owned()));
         let decide = |values: &(Option<Value>, Option<Value>)| {
             next(
                 &rule(Rule::Arbiter),
                 FirstMeeting::FillBlanks,
-                Standing { marketing: values.0.as_ref(), crm: values.1.as_ref(), base: Some(&base), marketing_modified: minute, crm_modified: minute, ruling: Some(&ruling) },
+                Standing {
+                    marketing: values.0.as_ref(),
+                    crm: values.1.as_ref(),
+                    base: Some(&base),
+                    marketing_modified: minute,
+                    crm_modified: minute,
+                    ruling: Some(&ruling),
+                },
             )
         };
         assert_eq!(decide(&over("CTO", "CFO")), Next::ToCrm(Some("CTO".into())));

@@ -76,9 +76,17 @@ pub fn place(evidence: &Evidence) -> Placement {
     match chosen {
         Some((by, person)) => {
             absorbed.remove(&person.id);
-            Placement { person: Some(person.id.clone()), absorbed: absorbed.into_iter().collect(), by }
+            Placement {
+                person: Some(person.id.clone()),
+                absorbed: absorbed.into_iter().collect(),
+                by,
+            }
         }
-        None => Placement { person: None, absorbed: Vec::new(), by: By::New },
+        None => Placement {
+            person: None,
+            absorbed: Vec::new(),
+            by: By::New,
+        },
     }
 }
 
@@ -89,8 +97,13 @@ mod tests {
 
     /// A person named by an id, with records written as `marketing/lead/1 crm/contact/2`.
     fn person(id: &str, records: &str) -> Person {
-        let mut records = records.split(' ').map(|text| Ref::try_from(text.to_owned()).expect("a record"));
-        let mut person = Person::new(PersonId(id.into()), records.next().expect("at least one record"));
+        let mut records = records
+            .split(' ')
+            .map(|text| Ref::try_from(text.to_owned()).expect("a record"));
+        let mut person = Person::new(
+            PersonId(id.into()),
+            records.next().expect("at least one record"),
+        );
         person.records.extend(records);
         person
     }
@@ -98,7 +111,14 @@ mod tests {
     fn check(evidence: Evidence, person: Option<&str>, absorbed: &[&str], by: By) {
         let placement = place(&evidence);
         assert_eq!(placement.person.as_ref().map(|id| id.0.as_str()), person);
-        assert_eq!(placement.absorbed.iter().map(|id| id.0.as_str()).collect::<Vec<_>>(), absorbed);
+        assert_eq!(
+            placement
+                .absorbed
+                .iter()
+                .map(|id| id.0.as_str())
+                .collect::<Vec<_>>(),
+            absorbed
+        );
         assert_eq!(placement.by, by);
     }
 
@@ -109,31 +129,50 @@ mod tests {
 
     #[test]
     fn a_link_survives_a_changed_address() {
-        let evidence = Evidence { linked: Some(person("ada", "marketing/lead/1 crm/contact/2")), ..Evidence::default() };
+        let evidence = Evidence {
+            linked: Some(person("ada", "marketing/lead/1 crm/contact/2")),
+            ..Evidence::default()
+        };
         check(evidence, Some("ada"), &[], By::Link);
     }
 
     #[test]
     fn a_key_weighs_more_than_an_address() {
-        let evidence = Evidence { by_key: vec![person("ada", "marketing/lead/1 crm/contact/2")], by_email: vec![person("eve", "marketing/lead/9 crm/contact/8")], ..Evidence::default() };
+        let evidence = Evidence {
+            by_key: vec![person("ada", "marketing/lead/1 crm/contact/2")],
+            by_email: vec![person("eve", "marketing/lead/9 crm/contact/8")],
+            ..Evidence::default()
+        };
         check(evidence, Some("ada"), &[], By::Key);
     }
 
     #[test]
     fn a_lead_and_the_contact_of_the_same_address_become_one_person() {
-        let evidence = Evidence { linked: Some(person("contact", "crm/contact/2")), by_email: vec![person("lead", "marketing/lead/1")], ..Evidence::default() };
+        let evidence = Evidence {
+            linked: Some(person("contact", "crm/contact/2")),
+            by_email: vec![person("lead", "marketing/lead/1")],
+            ..Evidence::default()
+        };
         check(evidence, Some("contact"), &["lead"], By::Link);
     }
 
     #[test]
     fn two_pairs_that_come_to_share_an_address_stay_two() {
-        let evidence = Evidence { linked: Some(person("ada", "marketing/lead/1 crm/contact/2")), by_email: vec![person("bob", "marketing/lead/3 crm/contact/4")], ..Evidence::default() };
+        let evidence = Evidence {
+            linked: Some(person("ada", "marketing/lead/1 crm/contact/2")),
+            by_email: vec![person("bob", "marketing/lead/3 crm/contact/4")],
+            ..Evidence::default()
+        };
         check(evidence, Some("ada"), &[], By::Link);
     }
 
     #[test]
     fn a_vendors_own_merge_joins_even_two_pairs() {
-        let evidence = Evidence { linked: Some(person("ada", "marketing/lead/1 crm/contact/2")), by_id: vec![person("bob", "marketing/lead/3 crm/contact/4")], ..Evidence::default() };
+        let evidence = Evidence {
+            linked: Some(person("ada", "marketing/lead/1 crm/contact/2")),
+            by_id: vec![person("bob", "marketing/lead/3 crm/contact/4")],
+            ..Evidence::default()
+        };
         check(evidence, Some("ada"), &["bob"], By::Link);
     }
 }

@@ -74,10 +74,29 @@ impl Intent {
     /// Derives the id from everything that makes this write the one it is. What an organisation owes is told by its slot alone,
     /// so that all its people owe the same.
     #[allow(clippy::too_many_arguments)]
-    pub(super) fn new(loop_name: &str, owner: Owner, slot: String, side: Side, lane: Lane, operation: Operation, what: String, reasons: Vec<String>) -> Intent {
+    pub(super) fn new(
+        loop_name: &str,
+        owner: Owner,
+        slot: String,
+        side: Side,
+        lane: Lane,
+        operation: Operation,
+        what: String,
+        reasons: Vec<String>,
+    ) -> Intent {
         let own = matches!(owner, Owner::Person(_)).then_some(&operation);
-        let content = serde_json::to_string(&(loop_name, &owner, &slot, side, own)).expect("intents are plain data with text keys");
-        Intent { id: IntentId(digest("i", &content)), owner, slot, side, lane, operation, what, reasons }
+        let content = serde_json::to_string(&(loop_name, &owner, &slot, side, own))
+            .expect("intents are plain data with text keys");
+        Intent {
+            id: IntentId(digest("i", &content)),
+            owner,
+            slot,
+            side,
+            lane,
+            operation,
+            what,
+            reasons,
+        }
     }
 }
 
@@ -93,14 +112,16 @@ pub fn key_of_account(loop_name: &str, domain: &str) -> Key {
 
 /// The key of the timeline entry that tells a record of a verdict.
 pub fn key_of_note(loop_name: &str, about: &Ref, content: &str) -> Key {
-    Key(digest("ll", &format!("{loop_name}\nnote\n{about}\n{content}")))
+    Key(digest(
+        "ll",
+        &format!("{loop_name}\nnote\n{about}\n{content}"),
+    ))
 }
 
 /// The id of the person that begins with this record.
 pub fn person_of(loop_name: &str, record: &Ref) -> PersonId {
     PersonId(digest("p", &format!("{loop_name}\n{record}")))
 }
-
 
 fn digest(prefix: &str, content: &str) -> String {
     let hash = Sha256::digest(content.as_bytes());

@@ -48,7 +48,13 @@ pub fn decide(agreement: &Agreement, view: &View<'_>, now: Timestamp) -> Decisio
         agreement,
         view,
         now,
-        decision: Decision { intents: Vec::new(), person: view.person.clone(), base: view.base.clone(), found: None, reasons: Vec::new() },
+        decision: Decision {
+            intents: Vec::new(),
+            person: view.person.clone(),
+            base: view.base.clone(),
+            found: None,
+            reasons: Vec::new(),
+        },
         reviews: BTreeMap::new(),
     };
     case.opt_out();
@@ -70,28 +76,56 @@ impl Case<'_> {
     /// Opted out anywhere is opted out everywhere, for as long as the person is known, whether or not sales has the lead.
     fn opt_out(&mut self) {
         let view = self.view;
-        let live = || view.marketing.iter().map(|record| (Side::Marketing, *record)).chain(view.crm().map(|record| (Side::Crm, record)));
+        let live = || {
+            view.marketing
+                .iter()
+                .map(|record| (Side::Marketing, *record))
+                .chain(view.crm().map(|record| (Side::Crm, record)))
+        };
         let seen = live().find(|(_, record)| record.fields.is_true(field::OPT_OUT));
         if let Some((side, record)) = seen
             && !self.decision.person.opted_out
         {
             self.decision.person.opted_out = true;
-            self.reason(format!("opted out: seen on {}", Ref::new(side, record.kind, record.id.clone())));
+            self.reason(format!(
+                "opted out: seen on {}",
+                Ref::new(side, record.kind, record.id.clone())
+            ));
         }
         if !self.decision.person.opted_out {
             return;
         }
-        let missing: Vec<(Side, Kind, Id)> =
-            live().filter(|(_, record)| !record.fields.is_true(field::OPT_OUT)).map(|(side, record)| (side, record.kind, record.id.clone())).collect();
+        let missing: Vec<(Side, Kind, Id)> = live()
+            .filter(|(_, record)| !record.fields.is_true(field::OPT_OUT))
+            .map(|(side, record)| (side, record.kind, record.id.clone()))
+            .collect();
         for (side, kind, id) in missing {
             // Marketing's preference belongs to an address: without one there is nobody to mail.
-            if side == Side::Marketing && self.view.marketing.iter().any(|record| record.id == id && record.fields.text(field::EMAIL).is_none()) {
+            if side == Side::Marketing
+                && self
+                    .view
+                    .marketing
+                    .iter()
+                    .any(|record| record.id == id && record.fields.text(field::EMAIL).is_none())
+            {
                 continue;
             }
             let set = BTreeMap::from([(field::OPT_OUT.to_owned(), Some(Value::Bool(true)))]);
-            let operation = Operation::Update { kind, id: id.clone(), set, relations: Relations::default() };
+            let operation = Operation::Update {
+                kind,
+                id: id.clone(),
+                set,
+                relations: Relations::default(),
+            };
             let reasons = vec!["opted out on either side means both".to_owned()];
-            self.owe(format!("opt-out/{side}/{kind}/{id}"), side, Lane::OptOut, operation, format!("opt out {side} {kind} {id}"), reasons);
+            self.owe(
+                format!("opt-out/{side}/{kind}/{id}"),
+                side,
+                Lane::OptOut,
+                operation,
+                format!("opt out {side} {kind} {id}"),
+                reasons,
+            );
         }
     }
 
@@ -104,17 +138,38 @@ impl Case<'_> {
             return false;
         };
         if self.view.marketing.len() > 1 {
-            let others: Vec<String> = self.view.marketing[1..].iter().map(|record| record.id.to_string()).collect();
-            self.reviews.insert("marketing-duplicates".to_owned(), format!("marketing has duplicates of lead {}: {}", lead.id, others.join(", ")));
+            let others: Vec<String> = self.view.marketing[1..]
+                .iter()
+                .map(|record| record.id.to_string())
+                .collect();
+            self.reviews.insert(
+                "marketing-duplicates".to_owned(),
+                format!(
+                    "marketing has duplicates of lead {}: {}",
+                    lead.id,
+                    others.join(", ")
+                ),
+            );
         }
         if self.view.person.handed_over.is_some() {
             return true;
         }
-        let mut answers = self.view.marketing.iter().map(|lead| self.agreement.mql.holds(&lead.fields));
+        let mut answers = self
+            .view
+            .marketing
+            .iter()
+            .map(|lead| self.agreement.mql.holds(&lead.fields));
         let first = answers.next().unwrap_or(Ok(false));
-        let answer = if answers.any(|answer| answer == Ok(true)) { Ok(true) } else { first };
+        let answer = if answers.any(|answer| answer == Ok(true)) {
+            Ok(true)
+        } else {
+            first
+        };
         match answer {
-            Ok(true) if normal::email(lead.fields.text(field::EMAIL)).is_none() && self.view.crm().next().is_none() => {
+            Ok(true)
+                if normal::email(lead.fields.text(field::EMAIL)).is_none()
+                    && self.view.crm().next().is_none() =>
+            {
                 let words = "meets the lead definition, but has no valid e-mail address to know the person by: correct it in marketing";
                 self.reviews.insert("address".to_owned(), words.to_owned());
                 false
@@ -128,7 +183,10 @@ impl Case<'_> {
                 false
             }
             Err(error) => {
-                self.reviews.insert("definition".to_owned(), format!("the lead definition cannot be evaluated for this lead: {error}"));
+                self.reviews.insert(
+                    "definition".to_owned(),
+                    format!("the lead definition cannot be evaluated for this lead: {error}"),
+                );
                 false
             }
         }
@@ -137,7 +195,13 @@ impl Case<'_> {
     fn with_sales(&mut self) {
         let lead = self.view.marketing[0];
         self.report_duplicates();
-        if let Some(contact) = self.view.contacts.first().copied() {
+        if let Some(contact) = self
+            .view
+            .contacts
+            .first()
+            .copied()
+            .filter(|contact| !self.is_outranked(lead, contact))
+        {
             self.hand_over("the CRM has the contact");
             self.under_account(lead, contact);
             self.in_step(lead, contact);
@@ -145,23 +209,58 @@ impl Case<'_> {
             self.hand_over("the CRM has the lead");
             self.in_step(lead, crm_lead);
             self.convert(lead, crm_lead);
-        } else if let Some((record, at)) = self.view.person.gone.iter().filter(|(record, _)| record.side == Side::Crm).max_by_key(|(_, at)| **at) {
-            let reason = format!("{record} was deleted in the CRM, seen at {at}: nothing is created in its place");
+        } else if let Some((record, at)) = self
+            .view
+            .person
+            .gone
+            .iter()
+            .filter(|(record, _)| record.side == Side::Crm)
+            .max_by_key(|(_, at)| **at)
+        {
+            let reason = format!(
+                "{record} was deleted in the CRM, seen at {at}: nothing is created in its place"
+            );
             self.reason(reason);
         } else if !self.view.converted.is_empty() {
             self.reason("converted in the CRM; waiting for the contact to be read".to_owned());
         } else if let Some(missing) = self.view.missing.first() {
-            self.reason(format!("{missing} is linked and cannot be read in the CRM: nothing is created in its place"));
+            self.reason(format!(
+                "{missing} is linked and cannot be read in the CRM: nothing is created in its place"
+            ));
         } else {
             self.create(lead);
         }
         self.feed_back();
     }
 
+    /// Whether the CRM has a lead at the person's address while the contact is at another: then the lead is who is meant.
+    fn is_outranked(&self, lead: &Record, contact: &Record) -> bool {
+        let address = |record: &Record| normal::email(record.fields.text(field::EMAIL));
+        let wanted = address(lead);
+        wanted.is_some()
+            && address(contact) != wanted
+            && self
+                .view
+                .leads
+                .first()
+                .is_some_and(|crm_lead| address(crm_lead) == wanted)
+    }
+
     fn report_duplicates(&mut self) {
-        let names: Vec<String> = self.view.crm().map(|record| format!("{} {}", record.kind, record.id)).collect();
+        let names: Vec<String> = self
+            .view
+            .crm()
+            .map(|record| format!("{} {}", record.kind, record.id))
+            .collect();
         if names.len() > 1 {
-            self.reviews.insert("duplicates".to_owned(), format!("the CRM has duplicates of one person: {}; {} leads", names.join(", "), names[0]));
+            self.reviews.insert(
+                "duplicates".to_owned(),
+                format!(
+                    "the CRM has duplicates of one person: {}; {} leads",
+                    names.join(", "),
+                    names[0]
+                ),
+            );
         }
     }
 
@@ -179,18 +278,41 @@ impl Case<'_> {
         }
         if let Some(found) = self.account(lead) {
             let relations = Relations::default().with(Relation::Account, found.account.0.as_str());
-            let operation = Operation::Update { kind: Kind::Contact, id: contact.id.clone(), set: BTreeMap::new(), relations };
+            let operation = Operation::Update {
+                kind: Kind::Contact,
+                id: contact.id.clone(),
+                set: BTreeMap::new(),
+                relations,
+            };
             let slot = format!("account/{}", contact.id);
-            self.owe(slot, Side::Crm, Lane::Update, operation, format!("put contact {} under {}", contact.id, self.named(&found.account)), found.evidence);
+            self.owe(
+                slot,
+                Side::Crm,
+                Lane::Update,
+                operation,
+                format!(
+                    "put contact {} under {}",
+                    contact.id,
+                    self.named(&found.account)
+                ),
+                found.evidence,
+            );
         }
     }
 
     /// Keeps the leading record of each side in step, field by field.
     fn in_step(&mut self, lead: &Record, crm: &Record) {
         let with = Ref::new(Side::Crm, crm.kind, crm.id.clone());
-        let carries_on = |before: &Ref| *before == with || self.view.converted.iter().any(|lead| lead.id == before.id);
+        let carries_on = |before: &Ref| {
+            *before == with || self.view.converted.iter().any(|lead| lead.id == before.id)
+        };
         // What was settled between other records says nothing of these, unless this is the contact that a lead became.
-        let same_lead = self.decision.base.lead.as_ref().is_none_or(|before| *before == lead.id);
+        let same_lead = self
+            .decision
+            .base
+            .lead
+            .as_ref()
+            .is_none_or(|before| *before == lead.id);
         if !same_lead || !self.decision.base.with.as_ref().is_some_and(carries_on) {
             self.decision.base.fields.clear();
         }
@@ -199,7 +321,9 @@ impl Case<'_> {
         let mut to_crm = Changes::default();
         let mut to_marketing = Changes::default();
         for rule in &self.agreement.fields {
-            let Some(name) = crm_name(rule, crm.kind) else { continue };
+            let Some(name) = crm_name(rule, crm.kind) else {
+                continue;
+            };
             let marketing = lead.fields.get(&rule.marketing);
             let theirs = crm.fields.get(name);
             let standing = Standing {
@@ -212,23 +336,44 @@ impl Case<'_> {
             };
             match fields::next(rule, self.agreement.first_meeting, standing) {
                 Next::Settled => {
-                    self.decision.base.fields.insert(rule.name.clone(), fields::settled(rule, marketing, theirs));
+                    self.decision
+                        .base
+                        .fields
+                        .insert(rule.name.clone(), fields::settled(rule, marketing, theirs));
                 }
                 Next::ToCrm(value) => {
-                    let value = value.map(|value| self.view.limits.fit(Side::Crm, crm.kind, name, value));
-                    if normal::normal(&rule.name, value.as_ref()) == normal::normal(&rule.name, theirs) {
+                    let value =
+                        value.map(|value| self.view.limits.fit(Side::Crm, crm.kind, name, value));
+                    if normal::normal(&rule.name, value.as_ref())
+                        == normal::normal(&rule.name, theirs)
+                    {
                         // Cut to what the field takes, it says the same already.
-                        self.decision.base.fields.insert(rule.name.clone(), fields::settled(rule, marketing, theirs));
+                        self.decision
+                            .base
+                            .fields
+                            .insert(rule.name.clone(), fields::settled(rule, marketing, theirs));
                     } else {
                         to_crm.add(name, &rule.name, theirs, value);
                     }
                 }
-                Next::ToMarketing(value) => to_marketing.add(&rule.marketing, &rule.name, marketing, value),
-                Next::Leave(why) => self.reason(format!("{}: marketing has {}, the CRM has {}; {why}", rule.name, shown(marketing), shown(theirs))),
+                Next::ToMarketing(value) => {
+                    to_marketing.add(&rule.marketing, &rule.name, marketing, value)
+                }
+                Next::Leave(why) => self.reason(format!(
+                    "{}: marketing has {}, the CRM has {}; {why}",
+                    rule.name,
+                    shown(marketing),
+                    shown(theirs)
+                )),
                 Next::Review => {
                     self.reviews.insert(
                         format!("field/{}", rule.name),
-                        format!("{}: marketing says {}, the CRM says {}; both changed", rule.name, shown(marketing), shown(theirs)),
+                        format!(
+                            "{}: marketing says {}, the CRM says {}; both changed",
+                            rule.name,
+                            shown(marketing),
+                            shown(theirs)
+                        ),
                     );
                 }
             }
@@ -241,9 +386,26 @@ impl Case<'_> {
         if changes.set.is_empty() {
             return;
         }
-        let operation = Operation::Update { kind: record.kind, id: record.id.clone(), set: changes.set, relations: Relations::default() };
-        let what = format!("update {side} {} {}: {}", record.kind, record.id, changes.names.join(", "));
-        self.owe(format!("update/{side}/{}/{}", record.kind, record.id), side, Lane::Update, operation, what, changes.reasons);
+        let operation = Operation::Update {
+            kind: record.kind,
+            id: record.id.clone(),
+            set: changes.set,
+            relations: Relations::default(),
+        };
+        let what = format!(
+            "update {side} {} {}: {}",
+            record.kind,
+            record.id,
+            changes.names.join(", ")
+        );
+        self.owe(
+            format!("update/{side}/{}/{}", record.kind, record.id),
+            side,
+            Lane::Update,
+            operation,
+            what,
+            changes.reasons,
+        );
     }
 
     /// Converts a CRM lead into its account, unless sales has turned the lead down.
@@ -251,28 +413,67 @@ impl Case<'_> {
         if !self.agreement.matching.convert_leads {
             return;
         }
-        if feedback::is_turned_down(feedback::status(crm_lead, &self.agreement.dispositions.lead_status)) {
+        if feedback::is_turned_down(feedback::status(
+            crm_lead,
+            &self.agreement.dispositions.lead_status,
+        )) {
             self.reason("not converted: sales has turned the lead down".to_owned());
             return;
         }
         // The fields must agree before the lead becomes read-only.
-        let unsettled = self.decision.intents.iter().any(|intent| intent.side == Side::Crm && intent.operation.target() == Some((Kind::Lead, &crm_lead.id)));
-        let Some(found) = self.account(lead) else { return };
+        let unsettled = self.decision.intents.iter().any(|intent| {
+            intent.side == Side::Crm
+                && intent.operation.target() == Some((Kind::Lead, &crm_lead.id))
+        });
+        let Some(found) = self.account(lead) else {
+            return;
+        };
         if unsettled {
-            self.reason(format!("to be converted into {} once the lead is up to date", self.named(&found.account)));
+            self.reason(format!(
+                "to be converted into {} once the lead is up to date",
+                self.named(&found.account)
+            ));
             return;
         }
-        let owned = crm_lead.relations.one(Relation::Owner).and_then(|owner| self.view.owners.get(owner)).is_some_and(|user| user.active);
-        let owner = if owned { None } else { self.owner_of(&found.account) };
-        let operation = Operation::Convert { lead: crm_lead.id.clone(), account: found.account.clone(), contact: None, owner };
-        let what = format!("convert lead {} into {}", crm_lead.id, self.named(&found.account));
-        self.owe(format!("convert/{}", crm_lead.id), Side::Crm, Lane::NewLead, operation, what, found.evidence);
+        let owned = crm_lead
+            .relations
+            .one(Relation::Owner)
+            .and_then(|owner| self.view.owners.get(owner))
+            .is_some_and(|user| user.active);
+        let owner = if owned {
+            None
+        } else {
+            self.owner_of(&found.account)
+        };
+        let operation = Operation::Convert {
+            lead: crm_lead.id.clone(),
+            account: found.account.clone(),
+            contact: None,
+            owner,
+        };
+        let what = format!(
+            "convert lead {} into {}",
+            crm_lead.id,
+            self.named(&found.account)
+        );
+        self.owe(
+            format!("convert/{}", crm_lead.id),
+            Side::Crm,
+            Lane::NewLead,
+            operation,
+            what,
+            found.evidence,
+        );
     }
 
     /// Nobody in the CRM yet: a contact under its account, or a CRM lead where there is no usable company.
     fn create(&mut self, lead: &Record) {
         let found = self.account(lead);
-        let owed = self.decision.intents.iter().any(|intent| matches!(intent.owner, Owner::Organisation(_)));
+        let owed = self
+            .decision
+            .intents
+            .iter()
+            .any(|intent| matches!(intent.owner, Owner::Organisation(_)));
         let waiting = owed && matches!(self.decision.found, Some(Match::None { .. }));
         let ambiguous = matches!(self.decision.found, Some(Match::Ambiguous { .. }));
         let (kind, relations, reasons) = match found {
@@ -290,12 +491,17 @@ impl Case<'_> {
         };
         let mut values = Fields::default();
         for rule in &self.agreement.fields {
-            let Some(name) = crm_name(rule, kind) else { continue };
+            let Some(name) = crm_name(rule, kind) else {
+                continue;
+            };
             if rule.flow == crate::agreement::Flow::ToMarketing {
                 continue;
             }
             let value = fields::alias(rule, lead.fields.get(&rule.marketing), Side::Crm);
-            values.put(name, value.map(|value| self.view.limits.fit(Side::Crm, kind, name, value)));
+            values.put(
+                name,
+                value.map(|value| self.view.limits.fit(Side::Crm, kind, name, value)),
+            );
         }
         if self.decision.person.opted_out {
             values.set(field::OPT_OUT, true);
@@ -305,8 +511,20 @@ impl Case<'_> {
             Some(account) => format!("create contact under {}", self.named(account)),
             None => "create CRM lead".to_owned(),
         };
-        let operation = Operation::Create { kind, key, fields: values, relations };
-        self.owe("create".to_owned(), Side::Crm, Lane::NewLead, operation, what, reasons);
+        let operation = Operation::Create {
+            kind,
+            key,
+            fields: values,
+            relations,
+        };
+        self.owe(
+            "create".to_owned(),
+            Side::Crm,
+            Lane::NewLead,
+            operation,
+            what,
+            reasons,
+        );
     }
 
     /// The account for a person; one that is missing is owed, once for all its people.
@@ -321,12 +539,26 @@ impl Case<'_> {
         self.decision.found = Some(outcome.clone());
         match outcome {
             Match::Matched(found) => {
-                self.reason(format!("{} by {} (confidence {}): {}", self.named(&found.account), found.rule, found.confidence, found.evidence.join("; ")));
+                self.reason(format!(
+                    "{} by {} (confidence {}): {}",
+                    self.named(&found.account),
+                    found.rule,
+                    found.confidence,
+                    found.evidence.join("; ")
+                ));
                 Some(found)
             }
             Match::Ambiguous { accounts, evidence } => {
-                let names: Vec<String> = accounts.iter().map(|account| self.named(account)).collect();
-                self.reviews.insert("account".to_owned(), format!("which account: {}? {}", names.join(", "), evidence.join("; ")));
+                let names: Vec<String> =
+                    accounts.iter().map(|account| self.named(account)).collect();
+                self.reviews.insert(
+                    "account".to_owned(),
+                    format!(
+                        "which account: {}? {}",
+                        names.join(", "),
+                        evidence.join("; ")
+                    ),
+                );
                 None
             }
             Match::None { domain, evidence } => {
@@ -349,7 +581,9 @@ impl Case<'_> {
                             account: account.clone(),
                             rule: matching::Rule::EmailDomain,
                             confidence: rust_decimal::Decimal::new(95, 2),
-                            evidence: vec![format!("the account created for {domain} was merged into it")],
+                            evidence: vec![format!(
+                                "the account created for {domain} was merged into it"
+                            )],
                             runners_up: Vec::new(),
                         });
                     }
@@ -361,16 +595,38 @@ impl Case<'_> {
                 }
                 let domain = domain.as_str();
                 // Whoever comes first names the account; the others owe the same one by its domain.
-                let given = candidate.company.map(str::trim).filter(|name| name.chars().filter(|c| c.is_alphabetic()).count() > 1);
+                let given = candidate
+                    .company
+                    .map(str::trim)
+                    .filter(|name| name.chars().filter(|c| c.is_alphabetic()).count() > 1);
                 let name = given.map_or_else(|| company_name(domain), str::to_owned);
-                let name = self.view.limits.fit(Side::Crm, Kind::Account, field::NAME, Value::Text(name));
-                let mut fields = Fields::default().with(field::NAME, name).with(field::WEBSITE, domain);
+                let name =
+                    self.view
+                        .limits
+                        .fit(Side::Crm, Kind::Account, field::NAME, Value::Text(name));
+                let mut fields = Fields::default()
+                    .with(field::NAME, name)
+                    .with(field::WEBSITE, domain);
                 fields.put(field::COUNTRY, candidate.country.and_then(Value::text));
-                let operation = Operation::Create { kind: Kind::Account, key, fields, relations: Relations::default() };
+                let operation = Operation::Create {
+                    kind: Kind::Account,
+                    key,
+                    fields,
+                    relations: Relations::default(),
+                };
                 let owner = Owner::Organisation(domain.to_owned());
                 let what = format!("create account for {domain}");
                 let reasons = vec![format!("no account bears {domain}")];
-                self.decision.intents.push(Intent::new(self.view.loop_name, owner, "account".to_owned(), Side::Crm, Lane::NewLead, operation, what, reasons));
+                self.decision.intents.push(Intent::new(
+                    self.view.loop_name,
+                    owner,
+                    "account".to_owned(),
+                    Side::Crm,
+                    Lane::NewLead,
+                    operation,
+                    what,
+                    reasons,
+                ));
                 None
             }
         }
@@ -378,7 +634,13 @@ impl Case<'_> {
 
     /// An account as people know it, with its id.
     fn named(&self, account: &Id) -> String {
-        match self.view.accounts.account(account).map(|account| account.name.as_str()).filter(|name| !name.is_empty()) {
+        match self
+            .view
+            .accounts
+            .account(account)
+            .map(|account| account.name.as_str())
+            .filter(|name| !name.is_empty())
+        {
             Some(name) => format!("account {name} ({account})"),
             None => format!("account {account}"),
         }
@@ -396,10 +658,22 @@ impl Case<'_> {
             return;
         }
         let feedback = &self.agreement.feedback;
-        let verdict = feedback::verdict(self.view, &self.agreement.dispositions, feedback.opportunities_without_roles, self.now);
+        let verdict = feedback::verdict(
+            self.view,
+            &self.agreement.dispositions,
+            feedback.opportunities_without_roles,
+            self.now,
+        );
         let disposition = verdict.as_ref().map(|verdict| verdict.disposition);
         let stage = Stage::of(disposition);
-        if self.view.person.verdict.as_ref().map(|verdict| verdict.disposition) != disposition {
+        if self
+            .view
+            .person
+            .verdict
+            .as_ref()
+            .map(|verdict| verdict.disposition)
+            != disposition
+        {
             self.reason(match disposition {
                 Some(disposition) => format!("sales says: {disposition}"),
                 None => "sales no longer says anything".to_owned(),
@@ -407,7 +681,12 @@ impl Case<'_> {
         }
         self.decision.person.stage = stage;
         self.decision.person.verdict.clone_from(&verdict);
-        let crm = self.view.contacts.first().or(self.view.leads.first()).copied();
+        let crm = self
+            .view
+            .contacts
+            .first()
+            .or(self.view.leads.first())
+            .copied();
         let wanted = feedback::fields(verdict.as_ref(), stage, crm);
         for record in self.view.marketing.clone() {
             self.tell(record, &wanted, stage);
@@ -417,43 +696,109 @@ impl Case<'_> {
         }
     }
 
-    fn tell(&mut self, record: &Record, wanted: &BTreeMap<&'static str, Option<Value>>, stage: Stage) {
+    fn tell(
+        &mut self,
+        record: &Record,
+        wanted: &BTreeMap<&'static str, Option<Value>>,
+        stage: Stage,
+    ) {
         let mut changes = Changes::default();
         // The date belongs to the verdict: it is told with it, not corrected by itself.
-        let told = wanted.get(field::DISPOSITION).and_then(Option::as_ref) == record.fields.get(field::DISPOSITION);
+        let told = wanted.get(field::DISPOSITION).and_then(Option::as_ref)
+            == record.fields.get(field::DISPOSITION);
         for (name, value) in wanted {
-            let value = value.clone().map(|value| self.view.limits.fit(Side::Marketing, record.kind, name, value));
+            let value = value.clone().map(|value| {
+                self.view
+                    .limits
+                    .fit(Side::Marketing, record.kind, name, value)
+            });
             let dated = *name == field::DISPOSITION_AT && told && record.fields.get(name).is_some();
-            if !dated && normal::normal(name, value.as_ref()) != normal::normal(name, record.fields.get(name)) {
+            if !dated
+                && normal::normal(name, value.as_ref())
+                    != normal::normal(name, record.fields.get(name))
+            {
                 changes.add(name, name, record.fields.get(name), value);
             }
         }
         if changes.set.is_empty() {
             return;
         }
-        let said = wanted.get(field::DISPOSITION).and_then(Option::as_ref).map_or(format!("stage {stage}"), |said| format!("sales says {said}"));
-        let operation = Operation::Update { kind: record.kind, id: record.id.clone(), set: changes.set, relations: Relations::default() };
+        let said = wanted
+            .get(field::DISPOSITION)
+            .and_then(Option::as_ref)
+            .map_or(format!("stage {stage}"), |said| {
+                format!("sales says {said}")
+            });
+        let operation = Operation::Update {
+            kind: record.kind,
+            id: record.id.clone(),
+            set: changes.set,
+            relations: Relations::default(),
+        };
         let what = format!("tell marketing lead {}: {said}", record.id);
-        self.owe(format!("feedback/{}", record.id), Side::Marketing, Lane::Disposition, operation, what, changes.reasons);
+        self.owe(
+            format!("feedback/{}", record.id),
+            Side::Marketing,
+            Lane::Disposition,
+            operation,
+            what,
+            changes.reasons,
+        );
     }
 
     fn note(&mut self, record: &Record, verdict: &Verdict) {
         let (subject, body) = feedback::note(verdict);
         let about = Ref::new(Side::Marketing, record.kind, record.id.clone());
-        let content = format!("{} {} {}", verdict.disposition, verdict.reason.as_deref().unwrap_or_default(), verdict.since);
+        let content = format!(
+            "{} {} {}",
+            verdict.disposition,
+            verdict.reason.as_deref().unwrap_or_default(),
+            verdict.since
+        );
         let key = key_of_note(self.view.loop_name, &about, &content);
         if self.decision.person.receipts.contains_key(&key.0) {
             return;
         }
         let what = format!("note on marketing lead {}: {subject}", record.id);
-        let operation = Operation::Note { key, kind: record.kind, about: record.id.clone(), at: verdict.since, subject, body };
+        let operation = Operation::Note {
+            key,
+            kind: record.kind,
+            about: record.id.clone(),
+            at: verdict.since,
+            subject,
+            body,
+        };
         let reasons = vec!["sales' verdict belongs on the timeline".to_owned()];
-        self.owe(format!("note/{}", record.id), Side::Marketing, Lane::Disposition, operation, what, reasons);
+        self.owe(
+            format!("note/{}", record.id),
+            Side::Marketing,
+            Lane::Disposition,
+            operation,
+            what,
+            reasons,
+        );
     }
 
-    fn owe(&mut self, slot: String, side: Side, lane: Lane, operation: Operation, what: String, reasons: Vec<String>) {
+    fn owe(
+        &mut self,
+        slot: String,
+        side: Side,
+        lane: Lane,
+        operation: Operation,
+        what: String,
+        reasons: Vec<String>,
+    ) {
         let owner = Owner::Person(self.decision.person.id.clone());
-        self.decision.intents.push(Intent::new(self.view.loop_name, owner, slot, side, lane, operation, what, reasons));
+        self.decision.intents.push(Intent::new(
+            self.view.loop_name,
+            owner,
+            slot,
+            side,
+            lane,
+            operation,
+            what,
+            reasons,
+        ));
     }
 
     fn reason(&mut self, reason: String) {
@@ -464,12 +809,28 @@ impl Case<'_> {
         let open = std::mem::take(&mut self.decision.person.reviews);
         for (question, words) in self.reviews {
             let since = open.get(&question).map_or(self.now, |review| review.since);
-            self.decision.reasons.push(format!("for the arbiter: {words}"));
-            self.decision.person.reviews.insert(question, Review { question: words, since });
+            self.decision
+                .reasons
+                .push(format!("for the arbiter: {words}"));
+            self.decision.person.reviews.insert(
+                question,
+                Review {
+                    question: words,
+                    since,
+                },
+            );
         }
         // A refusal stands for its content: what is no longer owed in that form is no longer refused.
-        let owed: Vec<_> = self.decision.intents.iter().map(|intent| intent.id.clone()).collect();
-        self.decision.person.refused.retain(|intent, _| owed.contains(intent));
+        let owed: Vec<_> = self
+            .decision
+            .intents
+            .iter()
+            .map(|intent| intent.id.clone())
+            .collect();
+        self.decision
+            .person
+            .refused
+            .retain(|intent, _| owed.contains(intent));
         self.decision
     }
 }
@@ -483,7 +844,11 @@ struct Changes {
 
 impl Changes {
     fn add(&mut self, field_name: &str, shown_as: &str, from: Option<&Value>, to: Option<Value>) {
-        self.reasons.push(format!("{shown_as}: {} becomes {}", shown(from), shown(to.as_ref())));
+        self.reasons.push(format!(
+            "{shown_as}: {} becomes {}",
+            shown(from),
+            shown(to.as_ref())
+        ));
         self.names.push(shown_as.to_owned());
         self.set.insert(field_name.to_owned(), to);
     }
@@ -504,10 +869,16 @@ fn shown(value: Option<&Value>) -> String {
 fn company_name(domain: &str) -> String {
     let label = domain.split('.').next().unwrap_or(domain);
     let (label, _) = idna::domain_to_unicode(label);
-    let mut words = label.split(['-', '_']).filter(|word| !word.is_empty()).map(|word| {
-        let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
-    });
+    let mut words = label
+        .split(['-', '_'])
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let mut letters = word.chars();
+            letters
+                .next()
+                .map(|first| first.to_uppercase().chain(letters).collect::<String>())
+                .unwrap_or_default()
+        });
     let first = words.next().unwrap_or_default();
     words.fold(first, |name, word| format!("{name} {word}"))
 }

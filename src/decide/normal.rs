@@ -14,7 +14,11 @@ pub fn normal(field_name: &str, value: Option<&Value>) -> Option<String> {
         field::EMAIL => text.to_lowercase(),
         field::PHONE => phone(text),
         field::COUNTRY => country(text),
-        field::WEBSITE => text.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_lowercase(),
+        field::WEBSITE => text
+            .trim_start_matches("https://")
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_lowercase(),
         _ => text.split_whitespace().collect::<Vec<_>>().join(" "),
     })
 }
@@ -27,7 +31,10 @@ pub fn email(text: Option<&str>) -> Option<String> {
 
 fn phone(text: &str) -> String {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    match (text.trim_start().starts_with('+'), digits.strip_prefix("00")) {
+    match (
+        text.trim_start().starts_with('+'),
+        digits.strip_prefix("00"),
+    ) {
         (true, _) => format!("+{digits}"),
         (false, Some(rest)) => format!("+{rest}"),
         (false, None) if digits.is_empty() => text.to_lowercase(),
@@ -37,15 +44,64 @@ fn phone(text: &str) -> String {
 
 /// Names and codes of countries that are often written in several ways (ISO 3166-1 alpha-2 on the right).
 const COUNTRIES: [(&str, &str); 58] = [
-    ("united states", "us"), ("united states of america", "us"), ("usa", "us"), ("u.s.a.", "us"), ("u.s.", "us"), ("america", "us"),
-    ("united kingdom", "gb"), ("uk", "gb"), ("u.k.", "gb"), ("great britain", "gb"), ("england", "gb"), ("germany", "de"), ("deutschland", "de"),
-    ("austria", "at"), ("österreich", "at"), ("switzerland", "ch"), ("schweiz", "ch"), ("suisse", "ch"), ("france", "fr"), ("spain", "es"),
-    ("españa", "es"), ("italy", "it"), ("italia", "it"), ("netherlands", "nl"), ("the netherlands", "nl"), ("nederland", "nl"), ("holland", "nl"),
-    ("belgium", "be"), ("belgië", "be"), ("belgique", "be"), ("sweden", "se"), ("sverige", "se"), ("norway", "no"), ("norge", "no"),
-    ("denmark", "dk"), ("danmark", "dk"), ("finland", "fi"), ("suomi", "fi"), ("poland", "pl"), ("polska", "pl"), ("portugal", "pt"),
-    ("ireland", "ie"), ("czech republic", "cz"), ("czechia", "cz"), ("brazil", "br"), ("brasil", "br"), ("mexico", "mx"), ("méxico", "mx"),
-    ("canada", "ca"), ("australia", "au"), ("new zealand", "nz"), ("japan", "jp"), ("日本", "jp"), ("china", "cn"), ("india", "in"),
-    ("singapore", "sg"), ("south korea", "kr"), ("turkey", "tr"),
+    ("united states", "us"),
+    ("united states of america", "us"),
+    ("usa", "us"),
+    ("u.s.a.", "us"),
+    ("u.s.", "us"),
+    ("america", "us"),
+    ("united kingdom", "gb"),
+    ("uk", "gb"),
+    ("u.k.", "gb"),
+    ("great britain", "gb"),
+    ("england", "gb"),
+    ("germany", "de"),
+    ("deutschland", "de"),
+    ("austria", "at"),
+    ("österreich", "at"),
+    ("switzerland", "ch"),
+    ("schweiz", "ch"),
+    ("suisse", "ch"),
+    ("france", "fr"),
+    ("spain", "es"),
+    ("españa", "es"),
+    ("italy", "it"),
+    ("italia", "it"),
+    ("netherlands", "nl"),
+    ("the netherlands", "nl"),
+    ("nederland", "nl"),
+    ("holland", "nl"),
+    ("belgium", "be"),
+    ("belgië", "be"),
+    ("belgique", "be"),
+    ("sweden", "se"),
+    ("sverige", "se"),
+    ("norway", "no"),
+    ("norge", "no"),
+    ("denmark", "dk"),
+    ("danmark", "dk"),
+    ("finland", "fi"),
+    ("suomi", "fi"),
+    ("poland", "pl"),
+    ("polska", "pl"),
+    ("portugal", "pt"),
+    ("ireland", "ie"),
+    ("czech republic", "cz"),
+    ("czechia", "cz"),
+    ("brazil", "br"),
+    ("brasil", "br"),
+    ("mexico", "mx"),
+    ("méxico", "mx"),
+    ("canada", "ca"),
+    ("australia", "au"),
+    ("new zealand", "nz"),
+    ("japan", "jp"),
+    ("日本", "jp"),
+    ("china", "cn"),
+    ("india", "in"),
+    ("singapore", "sg"),
+    ("south korea", "kr"),
+    ("turkey", "tr"),
 ];
 
 /// A country as its two-letter code where it is a well-known spelling, else in lower case.
@@ -71,20 +127,33 @@ mod tests {
             (field::WEBSITE, "https://Acme.com/", "acme.com"),
             (field::CITY, "New  York ", "New York"),
         ] {
-            assert_eq!(normal(name, Some(&one.into())), normal(name, Some(&other.into())), "{one} ~ {other}");
+            assert_eq!(
+                normal(name, Some(&one.into())),
+                normal(name, Some(&other.into())),
+                "{one} ~ {other}"
+            );
         }
     }
 
     #[test]
     fn what_differs_stays_different() {
-        assert_ne!(normal(field::PHONE, Some(&"030 123456".into())), normal(field::PHONE, Some(&"+49 30 123456".into())));
-        assert_ne!(normal(field::TITLE, Some(&"cto".into())), normal(field::TITLE, Some(&"CTO".into())));
+        assert_ne!(
+            normal(field::PHONE, Some(&"030 123456".into())),
+            normal(field::PHONE, Some(&"+49 30 123456".into()))
+        );
+        assert_ne!(
+            normal(field::TITLE, Some(&"cto".into())),
+            normal(field::TITLE, Some(&"CTO".into()))
+        );
         assert_eq!(normal(field::TITLE, Some(&"  ".into())), None);
     }
 
     #[test]
     fn only_an_address_identifies() {
-        assert_eq!(email(Some(" Ada@Example.com")).as_deref(), Some("ada@example.com"));
+        assert_eq!(
+            email(Some(" Ada@Example.com")).as_deref(),
+            Some("ada@example.com")
+        );
         for odd in ["", "ada", "ada@", "@example.com", "ada example.com"] {
             assert_eq!(email(Some(odd)), None, "{odd}");
         }

@@ -129,7 +129,11 @@ impl Person {
 
     /// Whether there is nothing to know but one record.
     pub fn is_plain(&self) -> bool {
-        self.records.len() == 1 && self.records.first().is_some_and(|record| *self == Person::new(self.id.clone(), record.clone()))
+        self.records.len() == 1
+            && self
+                .records
+                .first()
+                .is_some_and(|record| *self == Person::new(self.id.clone(), record.clone()))
     }
 
     /// Whether the person has records on both sides.
@@ -158,7 +162,9 @@ impl Person {
 }
 
 /// Stage of the funnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Known to marketing.

@@ -57,9 +57,17 @@ pub struct Limits(pub BTreeMap<(kit::Side, contract::Kind, String), usize>);
 impl Limits {
     /// A value cut to what the field takes. Nothing is cut where no limit is known.
     pub fn fit(&self, side: kit::Side, kind: contract::Kind, name: &str, value: Value) -> Value {
-        let Some(most) = self.0.get(&(side, kind, name.to_owned())) else { return value };
+        let Some(most) = self.0.get(&(side, kind, name.to_owned())) else {
+            return value;
+        };
         match value {
-            Value::Text(text) if text.chars().count() > *most => Value::Text(text.chars().take(*most).collect::<String>().trim_end().to_owned()),
+            Value::Text(text) if text.chars().count() > *most => Value::Text(
+                text.chars()
+                    .take(*most)
+                    .collect::<String>()
+                    .trim_end()
+                    .to_owned(),
+            ),
             other => other,
         }
     }
@@ -72,15 +80,45 @@ pub fn leads_in_order<'a>(leads: Vec<&'a Record>, base: &Base) -> Vec<&'a Record
 
 /// Puts the CRM's records of one kind in the order in which they lead: those at the person's present address, the one
 /// settled with before, those under an account, those that bear leadloop's key, then the oldest, then the smallest id.
-pub fn crm_in_order<'a>(records: Vec<&'a Record>, base: &Base, address: Option<&str>) -> Vec<&'a Record> {
-    in_order(records, |record| base.with.as_ref().is_some_and(|with| with.kind == record.kind && with.id == record.id), address)
+pub fn crm_in_order<'a>(
+    records: Vec<&'a Record>,
+    base: &Base,
+    address: Option<&str>,
+) -> Vec<&'a Record> {
+    in_order(
+        records,
+        |record| {
+            base.with
+                .as_ref()
+                .is_some_and(|with| with.kind == record.kind && with.id == record.id)
+        },
+        address,
+    )
 }
 
-fn in_order<'a>(mut records: Vec<&'a Record>, is_settled: impl Fn(&Record) -> bool, address: Option<&str>) -> Vec<&'a Record> {
-    let created = |record: &Record| record.fields.get(field::CREATED_AT).and_then(Value::as_time).unwrap_or(Timestamp::MAX);
+fn in_order<'a>(
+    mut records: Vec<&'a Record>,
+    is_settled: impl Fn(&Record) -> bool,
+    address: Option<&str>,
+) -> Vec<&'a Record> {
+    let created = |record: &Record| {
+        record
+            .fields
+            .get(field::CREATED_AT)
+            .and_then(Value::as_time)
+            .unwrap_or(Timestamp::MAX)
+    };
     records.sort_by_cached_key(|record| {
-        let at_address = address.is_some() && normal::email(record.fields.text(field::EMAIL)).as_deref() == address;
-        (!at_address, !is_settled(record), record.relations.one(Relation::Account).is_none(), record.key().is_none(), created(record), record.id.clone())
+        let at_address = address.is_some()
+            && normal::email(record.fields.text(field::EMAIL)).as_deref() == address;
+        (
+            !at_address,
+            !is_settled(record),
+            record.relations.one(Relation::Account).is_none(),
+            record.key().is_none(),
+            created(record),
+            record.id.clone(),
+        )
     });
     records
 }

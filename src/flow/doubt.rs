@@ -22,7 +22,9 @@ impl Loop {
             let ripe = |owed: &Owed| matches!(owed.progress, Progress::InDoubt(at) if all || now.duration_since(at) >= GRACE);
             let mut ripe: Vec<Owed> = owed.into_iter().filter(ripe).collect();
             ripe.sort_by_key(|owed| owed.intent.operation.shape());
-            for group in ripe.chunk_by(|one, other| one.intent.operation.shape() == other.intent.operation.shape()) {
+            for group in ripe.chunk_by(|one, other| {
+                one.intent.operation.shape() == other.intent.operation.shape()
+            }) {
                 for slice in group.chunks(100) {
                     if self.may_ask(side) {
                         settled += self.look_into(side, slice).await?;
@@ -34,7 +36,9 @@ impl Loop {
     }
 
     async fn look_into(&mut self, side: Side, doubts: &[Owed]) -> Result<usize, store::Error> {
-        let Some(lookup) = question(doubts) else { return Ok(0) };
+        let Some(lookup) = question(doubts) else {
+            return Ok(0);
+        };
         let found = match self.connectors[&side].clone().find(&lookup).await {
             Ok(found) => found,
             Err(error) => {
@@ -52,7 +56,10 @@ impl Loop {
             blocking(|| self.apply(doubts, Verdicts::LookedAgain))?;
             return Ok(doubts.len());
         }
-        let outcomes: Vec<Option<Outcome>> = doubts.iter().map(|owed| answer(&owed.intent.operation, &found)).collect();
+        let outcomes: Vec<Option<Outcome>> = doubts
+            .iter()
+            .map(|owed| answer(&owed.intent.operation, &found))
+            .collect();
         let settled = outcomes.iter().flatten().count();
         blocking(|| self.apply(doubts, Verdicts::Found(outcomes)))?;
         Ok(settled)
@@ -63,33 +70,60 @@ impl Loop {
 fn question(doubts: &[Owed]) -> Option<Lookup> {
     let operations = doubts.iter().map(|owed| &owed.intent.operation);
     Some(match &doubts.first()?.intent.operation {
-        Operation::Create { kind, .. } => Lookup { kind: *kind, by: By::Keys(operations.filter_map(Operation::key).cloned().collect()) },
-        Operation::Update { kind, .. } => Lookup { kind: *kind, by: By::Ids(targets(doubts)) },
-        Operation::Convert { .. } => Lookup { kind: Kind::Lead, by: By::Ids(targets(doubts)) },
+        Operation::Create { kind, .. } => Lookup {
+            kind: *kind,
+            by: By::Keys(operations.filter_map(Operation::key).cloned().collect()),
+        },
+        Operation::Update { kind, .. } => Lookup {
+            kind: *kind,
+            by: By::Ids(targets(doubts)),
+        },
+        Operation::Convert { .. } => Lookup {
+            kind: Kind::Lead,
+            by: By::Ids(targets(doubts)),
+        },
         Operation::Note { .. } => {
             let about = operations.filter_map(|operation| match operation {
                 Operation::Note { about, .. } => Some(about.clone()),
                 _ => None,
             });
-            Lookup { kind: Kind::Note, by: By::About(about.collect()) }
+            Lookup {
+                kind: Kind::Note,
+                by: By::About(about.collect()),
+            }
         }
     })
 }
 
 fn targets(doubts: &[Owed]) -> Vec<Id> {
-    doubts.iter().filter_map(|owed| owed.intent.operation.target()).map(|(_, id)| id.clone()).collect()
+    doubts
+        .iter()
+        .filter_map(|owed| owed.intent.operation.target())
+        .map(|(_, id)| id.clone())
+        .collect()
 }
 
 /// What the records found say about one write; `None` means that it was not done.
 fn answer(operation: &Operation, found: &[Record]) -> Option<Outcome> {
     match operation {
-        Operation::Create { key, .. } | Operation::Note { key, .. } => {
-            found.iter().find(|record| record.key().as_ref() == Some(key)).map(|record| Outcome::Applied { id: record.id.clone(), modified: None, relations: Relations::default() })
-        }
+        Operation::Create { key, .. } | Operation::Note { key, .. } => found
+            .iter()
+            .find(|record| record.key().as_ref() == Some(key))
+            .map(|record| Outcome::Applied {
+                id: record.id.clone(),
+                modified: None,
+                relations: Relations::default(),
+            }),
         Operation::Convert { lead, .. } => {
-            let record = found.iter().find(|record| record.id == *lead && record.is_converted())?;
+            let record = found
+                .iter()
+                .find(|record| record.id == *lead && record.is_converted())?;
             let contact = record.relations.one(Relation::ConvertedContact)?;
-            Some(Outcome::Applied { id: contact.clone(), modified: Some(record.modified), relations: record.relations.clone() })
+            Some(Outcome::Applied {
+                id: contact.clone(),
+                modified: Some(record.modified),
+                relations: record.relations.clone(),
+            })
         }
         Operation::Update { .. } => None,
     }

@@ -38,6 +38,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Most writes in the outbox of one side before deciding pauses.
 const OUTBOX_BOUND: usize = 20_000;
 
+/// After this time vendors show what was just done: longer than the settling time and the index lag that they are known for.
+const SHOWS_AFTER: Duration = Duration::from_secs(5);
+
 /// What is to happen later than this is not waited for by a run that comes to an end.
 const SOON: SignedDuration = SignedDuration::from_mins(1);
 
@@ -204,7 +207,10 @@ impl Loop {
         clock: Arc<dyn Clock>,
         board: Board,
     ) -> Result<Loop, Error> {
-        let knowledge = Knowledge { loop_name: settings.name.clone(), ..Knowledge::default() };
+        let knowledge = Knowledge {
+            loop_name: settings.name.clone(),
+            ..Knowledge::default()
+        };
         let mut opened = Loop {
             connectors: BTreeMap::from([(Side::Marketing, marketing), (Side::Crm, crm)]),
             agreement,
@@ -212,7 +218,10 @@ impl Loop {
             clock,
             board,
             knowledge,
-            sides: BTreeMap::from([(Side::Marketing, Condition::default()), (Side::Crm, Condition::default())]),
+            sides: BTreeMap::from([
+                (Side::Marketing, Condition::default()),
+                (Side::Crm, Condition::default()),
+            ]),
             ailing: BTreeMap::new(),
             looked: BTreeMap::new(),
             settings,
@@ -225,7 +234,10 @@ impl Loop {
         let now = self.clock.now();
         let restored = self.state.restore_links(now)?;
         if restored > 0 {
-            tracing::warn!(restored, "links were restored from the ledger; both sides are read again");
+            tracing::warn!(
+                restored,
+                "links were restored from the ledger; both sides are read again"
+            );
         }
         self.ask_anew(now)?;
         self.knowledge.counters = self.state.read().counters()?;
@@ -235,19 +247,36 @@ impl Loop {
         for kind in [Kind::User, Kind::Account, Kind::Contact, Kind::Opportunity] {
             let mut after: Option<Id> = None;
             loop {
-                let records = self.state.read().mirrors(Side::Crm, kind, after.as_ref(), 1000)?;
+                let records = self
+                    .state
+                    .read()
+                    .mirrors(Side::Crm, kind, after.as_ref(), 1000)?;
                 let Some(last) = records.last() else { break };
                 after = Some(last.id.clone());
                 for record in &records {
                     match kind {
                         Kind::User => {
-                            let name = record.fields.text(contract::field::NAME).unwrap_or_default().to_owned();
-                            let active = record.fields.get(contract::field::ACTIVE).is_none_or(|active| active.as_bool().unwrap_or(true));
-                            self.knowledge.owners.insert(record.id.clone(), User { name, active });
+                            let name = record
+                                .fields
+                                .text(contract::field::NAME)
+                                .unwrap_or_default()
+                                .to_owned();
+                            let active = record
+                                .fields
+                                .get(contract::field::ACTIVE)
+                                .is_none_or(|active| active.as_bool().unwrap_or(true));
+                            self.knowledge
+                                .owners
+                                .insert(record.id.clone(), User { name, active });
                         }
                         Kind::Account => self.knowledge.accounts.put_account(record),
-                        Kind::Contact => self.knowledge.accounts.contact_changed(None, Some(record)),
-                        _ => self.knowledge.accounts.opportunity_changed(None, Some(record)),
+                        Kind::Contact => {
+                            self.knowledge.accounts.contact_changed(None, Some(record))
+                        }
+                        _ => self
+                            .knowledge
+                            .accounts
+                            .opportunity_changed(None, Some(record)),
                     }
                 }
             }
@@ -268,11 +297,20 @@ impl Loop {
                 if stream.asked.is_some() {
                     tracing::info!(loop_name = self.settings.name, %side, %kind, "settings or fields have changed: the stream is read again");
                 }
-                let fresh = store::state::Stream { cursor: contract::Cursor::start(), complete: false, asked: Some(asked.clone()), ..stream };
+                let fresh = store::state::Stream {
+                    cursor: contract::Cursor::start(),
+                    complete: false,
+                    asked: Some(asked.clone()),
+                    ..stream
+                };
                 change.put_stream(*side, kind, &fresh)?;
             }
         }
-        if change.is_empty() { Ok(()) } else { self.state.commit(change) }
+        if change.is_empty() {
+            Ok(())
+        } else {
+            self.state.commit(change)
+        }
     }
 
     /// The loop's name.
@@ -292,7 +330,10 @@ impl Loop {
 
     fn put_in_force(&mut self, text: &str) -> Result<(), store::Error> {
         use sha2::{Digest, Sha256};
-        let fingerprint: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint: String = Sha256::digest(text.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         if self.state.read().agreement()?.as_ref() == Some(&fingerprint) {
             return Ok(());
         }
@@ -308,7 +349,11 @@ impl Loop {
     ///
     /// # Errors
     /// [`Error::Store`]: nothing can be promised any more.
-    pub async fn run(&mut self, mut stop: watch::Receiver<bool>, mut orders: mpsc::Receiver<Order>) -> Result<(), Error> {
+    pub async fn run(
+        &mut self,
+        mut stop: watch::Receiver<bool>,
+        mut orders: mpsc::Receiver<Order>,
+    ) -> Result<(), Error> {
         while !*stop.borrow() {
             let started = tokio::time::Instant::now();
             self.cycle(&stop).await?;
@@ -344,10 +389,20 @@ impl Loop {
                 false
             }
             Order::Retry { who, answer } => {
-                let _ = answer.send(self.retry(who.as_deref()).map_err(|error| error.to_string()));
+                let _ = answer.send(
+                    self.retry(who.as_deref())
+                        .map_err(|error| error.to_string()),
+                );
                 true
             }
-            Order::Rule { who, field, take, by, why, answer } => {
+            Order::Rule {
+                who,
+                field,
+                take,
+                by,
+                why,
+                answer,
+            } => {
                 let _ = answer.send(rule(self, &who, &field, take, &by, why.as_deref()));
                 true
             }
@@ -359,23 +414,47 @@ impl Loop {
     /// # Errors
     /// [`Error::Store`], or [`Error::Blocked`] where a side cannot be asked.
     pub async fn run_once(&mut self, stop: watch::Receiver<bool>) -> Result<(), Error> {
+        let mut settled = true;
         loop {
             let cycle = self.cycle(&stop).await?;
-            let blocked = self.sides.iter().find(|(_, condition)| condition.parked || condition.failures >= 3 || condition.paused_for(self.clock.now()) > SignedDuration::from_mins(5));
-            if let Some(((side, _), ailment)) = self.ailing.iter().find(|(_, ailment)| ailment.failures >= 3) {
-                return Err(Error::Blocked { loop_name: self.settings.name.clone(), side: *side, detail: ailment.detail.clone() });
+            let blocked = self.sides.iter().find(|(_, condition)| {
+                condition.parked
+                    || condition.failures >= 3
+                    || condition.paused_for(self.clock.now()) > SignedDuration::from_mins(5)
+            });
+            if let Some(((side, _), ailment)) = self
+                .ailing
+                .iter()
+                .find(|(_, ailment)| ailment.failures >= 3)
+            {
+                return Err(Error::Blocked {
+                    loop_name: self.settings.name.clone(),
+                    side: *side,
+                    detail: ailment.detail.clone(),
+                });
             }
             if let Some((side, condition)) = blocked {
-                let detail = condition.trouble.clone().unwrap_or_else(|| "it asks us to wait for long".to_owned());
-                return Err(Error::Blocked { loop_name: self.settings.name.clone(), side: *side, detail });
+                let detail = condition
+                    .trouble
+                    .clone()
+                    .unwrap_or_else(|| "it asks us to wait for long".to_owned());
+                return Err(Error::Blocked {
+                    loop_name: self.settings.name.clone(),
+                    side: *side,
+                    detail,
+                });
             }
-            let troubled = self.sides.values().any(|condition| condition.trouble.is_some()) || !self.ailing.is_empty();
-            if (cycle.is_quiet() && !troubled) || *stop.borrow() {
+            let troubled = self
+                .sides
+                .values()
+                .any(|condition| condition.trouble.is_some())
+                || !self.ailing.is_empty();
+            if (cycle.is_quiet() && !troubled && settled) || *stop.borrow() {
                 return Ok(());
             }
-            if cycle.read == 0 && cycle.written == 0 {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
+            // What was just done shows at the vendors a little later: quiet is what stays quiet until then.
+            settled = cycle.is_quiet();
+            tokio::time::sleep(SHOWS_AFTER).await;
         }
     }
 
@@ -422,7 +501,12 @@ impl Loop {
             Progress::InDoubt(_) => true,
             Progress::Waiting(until) => until <= soon && owed.attempts < 6,
         };
-        Ok(!read.next_due(1)?.is_empty() || read.owed(Side::Marketing)?.iter().chain(&read.owed(Side::Crm)?).any(expected))
+        Ok(!read.next_due(1)?.is_empty()
+            || read
+                .owed(Side::Marketing)?
+                .iter()
+                .chain(&read.owed(Side::Crm)?)
+                .any(expected))
     }
 
     /// Whether every stream has been read to its end at least once.
@@ -440,10 +524,21 @@ impl Loop {
 
     /// Asks each side once how long its texts may be. Without an answer nothing is cut, and the vendor says so itself.
     async fn learn_limits(&mut self) {
-        let asked: Vec<(Side, Kind)> = [(Side::Crm, Kind::Lead), (Side::Crm, Kind::Contact), (Side::Crm, Kind::Account), (Side::Marketing, Kind::Lead)]
-            .into_iter()
-            .filter(|(side, kind)| !self.knowledge.limits.0.contains_key(&(*side, *kind, String::new())))
-            .collect();
+        let asked: Vec<(Side, Kind)> = [
+            (Side::Crm, Kind::Lead),
+            (Side::Crm, Kind::Contact),
+            (Side::Crm, Kind::Account),
+            (Side::Marketing, Kind::Lead),
+        ]
+        .into_iter()
+        .filter(|(side, kind)| {
+            !self
+                .knowledge
+                .limits
+                .0
+                .contains_key(&(*side, *kind, String::new()))
+        })
+        .collect();
         for (side, kind) in asked {
             if !self.may_ask(side) {
                 continue;
@@ -451,13 +546,21 @@ impl Loop {
             match self.connectors[&side].describe(kind).await {
                 Ok(fields) => {
                     // The empty name marks that the kind has been described.
-                    self.knowledge.limits.0.insert((side, kind, String::new()), usize::MAX);
-                    let longest = fields.into_iter().filter_map(|info| Some(((side, kind, info.name), info.max_length?)));
+                    self.knowledge
+                        .limits
+                        .0
+                        .insert((side, kind, String::new()), usize::MAX);
+                    let longest = fields
+                        .into_iter()
+                        .filter_map(|info| Some(((side, kind, info.name), info.max_length?)));
                     self.knowledge.limits.0.extend(longest);
                 }
                 Err(error @ (ConnectorError::Refused { .. } | ConnectorError::Protocol { .. })) => {
                     tracing::warn!(loop_name = self.settings.name, %side, %kind, error = %error, "the fields are not described: nothing is cut to their length");
-                    self.knowledge.limits.0.insert((side, kind, String::new()), usize::MAX);
+                    self.knowledge
+                        .limits
+                        .0
+                        .insert((side, kind, String::new()), usize::MAX);
                 }
                 Err(error) => self.trouble(side, &error),
             }
@@ -483,15 +586,25 @@ impl Loop {
     /// A side has not answered: errors are remedies.
     fn trouble(&mut self, side: Side, error: &ConnectorError) {
         let now = self.clock.now();
-        let Some(condition) = self.sides.get_mut(&side) else { return };
+        let Some(condition) = self.sides.get_mut(&side) else {
+            return;
+        };
         condition.failures += 1;
-        let backoff = SignedDuration::from_secs(i64::from(2u32.saturating_pow(condition.failures.min(9))));
+        let backoff =
+            SignedDuration::from_secs(i64::from(2u32.saturating_pow(condition.failures.min(9))));
         let (pause, parked) = match error {
             // Signing in again takes a person: ask seldom, and raise the alarm.
             ConnectorError::Unauthorized { .. } => (SignedDuration::from_mins(15), true),
             ConnectorError::Refused { .. } => (SignedDuration::from_mins(5), true),
-            ConnectorError::Throttled { retry_after, .. } => (retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or(backoff), false),
-            ConnectorError::Unavailable { .. } | ConnectorError::Protocol { .. } => (backoff, false),
+            ConnectorError::Throttled { retry_after, .. } => (
+                retry_after
+                    .and_then(|wait| SignedDuration::try_from(wait).ok())
+                    .unwrap_or(backoff),
+                false,
+            ),
+            ConnectorError::Unavailable { .. } | ConnectorError::Protocol { .. } => {
+                (backoff, false)
+            }
             ConnectorError::CursorLost => (SignedDuration::ZERO, false),
         };
         condition.paused_until = now.checked_add(pause).ok();
@@ -510,21 +623,37 @@ impl Loop {
     /// One stream is refused, or cannot be understood: it is asked again later, and the others go on.
     fn ail(&mut self, side: Side, kind: Kind, error: &ConnectorError) {
         let now = self.clock.now();
-        let failures = self.ailing.get(&(side, kind)).map_or(0, |ailment| ailment.failures) + 1;
+        let failures = self
+            .ailing
+            .get(&(side, kind))
+            .map_or(0, |ailment| ailment.failures)
+            + 1;
         let pause = SignedDuration::from_secs(i64::from(2u32.saturating_pow(failures.min(9))));
         let paused_until = now.checked_add(pause).unwrap_or(now);
         tracing::error!(loop_name = self.settings.name, %side, %kind, error = %error, seconds = pause.as_secs(), "a stream cannot be read");
-        self.ailing.insert((side, kind), Ailment { paused_until, failures, detail: format!("{kind}s: {error}") });
+        self.ailing.insert(
+            (side, kind),
+            Ailment {
+                paused_until,
+                failures,
+                detail: format!("{kind}s: {error}"),
+            },
+        );
         self.knowledge.counters.add("errors", 1);
         self.board.beat();
     }
 
     fn is_ailing(&self, side: Side, kind: Kind) -> bool {
-        self.ailing.get(&(side, kind)).is_some_and(|ailment| ailment.paused_until > self.clock.now())
+        self.ailing
+            .get(&(side, kind))
+            .is_some_and(|ailment| ailment.paused_until > self.clock.now())
     }
 
     fn failed(&self, source: store::Error) -> Error {
-        Error::Store { loop_name: self.settings.name.clone(), source }
+        Error::Store {
+            loop_name: self.settings.name.clone(),
+            source,
+        }
     }
 
     fn report(&self, cycle: Cycle) {
@@ -536,7 +665,13 @@ impl Loop {
             let mut streams_status = BTreeMap::new();
             for kind in streams(connector.as_ref()) {
                 let stream = read.stream(*side, kind).unwrap_or_default();
-                streams_status.insert(kind.to_string(), status::StreamStatus { complete: stream.complete, read_at: stream.read_at });
+                streams_status.insert(
+                    kind.to_string(),
+                    status::StreamStatus {
+                        complete: stream.complete,
+                        read_at: stream.read_at,
+                    },
+                );
             }
             let owed = read.outbox_size(*side, OUTBOX_BOUND).unwrap_or_default();
             let mut ailing = self.ailing.iter().filter(|((of, _), _)| of == side);
@@ -546,7 +681,10 @@ impl Loop {
                     vendor: connector.capabilities().vendor.to_owned(),
                     streams: streams_status,
                     outbox: owed,
-                    trouble: condition.trouble.clone().or_else(|| ailing.next().map(|(_, ailment)| ailment.detail.clone())),
+                    trouble: condition
+                        .trouble
+                        .clone()
+                        .or_else(|| ailing.next().map(|(_, ailment)| ailment.detail.clone())),
                     parked: condition.parked,
                     paused_until: condition.paused_until,
                     usage: connector.usage(),
@@ -568,13 +706,16 @@ impl Loop {
 
 impl Condition {
     fn paused_for(&self, now: Timestamp) -> SignedDuration {
-        self.paused_until.map_or(SignedDuration::ZERO, |until| until.duration_since(now))
+        self.paused_until
+            .map_or(SignedDuration::ZERO, |until| until.duration_since(now))
     }
 }
 
 /// The streams that a connector offers, in the order in which they are read.
 fn streams(connector: &dyn Connector) -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| *kind != Kind::Note && connector.capabilities().reads.contains(kind))
+    Kind::ALL
+        .into_iter()
+        .filter(|kind| *kind != Kind::Note && connector.capabilities().reads.contains(kind))
 }
 
 /// Runs blocking store work without starving the other tasks, where the runtime has other threads to give.

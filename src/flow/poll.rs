@@ -15,7 +15,11 @@ const PAGE: usize = 2000;
 
 impl Loop {
     /// Reads every stream of one side to its present end. Returns how many changes were taken in.
-    pub(super) async fn poll(&mut self, side: Side, stop: &watch::Receiver<bool>) -> Result<usize, store::Error> {
+    pub(super) async fn poll(
+        &mut self,
+        side: Side,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<usize, store::Error> {
         let kinds: Vec<Kind> = streams(self.connectors[&side].as_ref()).collect();
         let mut taken = 0;
         for kind in kinds {
@@ -43,14 +47,29 @@ impl Loop {
     /// Polls pause while more is owed than the sides take: nothing is dropped, it is read later.
     fn is_full(&self) -> Result<bool, store::Error> {
         let read = self.state.read();
-        Ok(read.outbox_size(Side::Marketing, OUTBOX_BOUND)? >= OUTBOX_BOUND || read.outbox_size(Side::Crm, OUTBOX_BOUND)? >= OUTBOX_BOUND)
+        Ok(
+            read.outbox_size(Side::Marketing, OUTBOX_BOUND)? >= OUTBOX_BOUND
+                || read.outbox_size(Side::Crm, OUTBOX_BOUND)? >= OUTBOX_BOUND,
+        )
     }
 
-    async fn page(&mut self, side: Side, kind: Kind) -> Result<Option<(usize, bool)>, store::Error> {
+    async fn page(
+        &mut self,
+        side: Side,
+        kind: Kind,
+    ) -> Result<Option<(usize, bool)>, store::Error> {
         let stream = self.state.read().stream(side, kind)?;
-        let known = KnownOn { state: &self.state, side };
+        let known = KnownOn {
+            state: &self.state,
+            side,
+        };
         let connector = self.connectors[&side].clone();
-        let request = Request { kind, from: &stream.cursor, at_most: PAGE, known: &known };
+        let request = Request {
+            kind,
+            from: &stream.cursor,
+            at_most: PAGE,
+            known: &known,
+        };
         match connector.read(&request).await {
             Ok(page) => {
                 let more = page.more;
@@ -63,7 +82,15 @@ impl Loop {
                 tracing::warn!(loop_name = self.settings.name, %side, %kind, "the position is lost: the stream is read again from the beginning");
                 let mut change = self.state.change(self.clock.now());
                 // What was deleted in the gap is found by looking up what is held: the sweep is due at once.
-                change.put_stream(side, kind, &store::state::Stream { cursor: Cursor::start(), swept_at: Some(Timestamp::UNIX_EPOCH), ..stream })?;
+                change.put_stream(
+                    side,
+                    kind,
+                    &store::state::Stream {
+                        cursor: Cursor::start(),
+                        swept_at: Some(Timestamp::UNIX_EPOCH),
+                        ..stream
+                    },
+                )?;
                 self.state.commit(change)?;
                 Ok(Some((0, true)))
             }

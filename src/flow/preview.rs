@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use contract::{
-    Batch, Capabilities, Connector, ConnectorError, FieldInfo, Id, Kind, Lookup, Operation, Outcome, Outcomes, Page, Probe, Record, Relation, Relations, Request,
-    Usage,
+    Batch, Capabilities, Connector, ConnectorError, FieldInfo, Id, Kind, Lookup, Operation,
+    Outcome, Outcomes, Page, Probe, Record, Relation, Relations, Request, Usage,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,13 +19,23 @@ impl Preview {
     /// A preview of what would be written to `inner`.
     pub fn of(inner: Arc<dyn Connector>) -> Preview {
         // A dry run ends before a sweep would be due; it must not look up ids that exist nowhere.
-        let capabilities = Capabilities { tells_deletes: true, ..inner.capabilities().clone() };
-        Preview { inner, capabilities, written: Mutex::new(Vec::new()) }
+        let capabilities = Capabilities {
+            tells_deletes: true,
+            ..inner.capabilities().clone()
+        };
+        Preview {
+            inner,
+            capabilities,
+            written: Mutex::new(Vec::new()),
+        }
     }
 
     /// What would have been written, in order.
     pub fn written(&self) -> Vec<contract::Write> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -59,17 +69,31 @@ impl Connector for Preview {
         let mut outcomes = Outcomes::unknown(batch);
         for (place, write) in batch.writes().iter().enumerate() {
             let (id, relations) = match &write.operation {
-                Operation::Create { key, .. } | Operation::Note { key, .. } => (Id(format!("new:{key}")), Relations::default()),
+                Operation::Create { key, .. } | Operation::Note { key, .. } => {
+                    (Id(format!("new:{key}")), Relations::default())
+                }
                 Operation::Update { id, .. } => (id.clone(), Relations::default()),
                 Operation::Convert { lead, account, .. } => {
                     let contact = Id(format!("new:{lead}"));
-                    let relations = Relations::default().with(Relation::ConvertedContact, contact.0.as_str()).with(Relation::ConvertedAccount, account.0.as_str());
+                    let relations = Relations::default()
+                        .with(Relation::ConvertedContact, contact.0.as_str())
+                        .with(Relation::ConvertedAccount, account.0.as_str());
                     (contact, relations)
                 }
             };
-            outcomes.set(place, Outcome::Applied { id, modified: None, relations });
+            outcomes.set(
+                place,
+                Outcome::Applied {
+                    id,
+                    modified: None,
+                    relations,
+                },
+            );
         }
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).extend(batch.writes().iter().cloned());
+        self.written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(batch.writes().iter().cloned());
         Ok(outcomes)
     }
 }

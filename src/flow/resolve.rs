@@ -22,7 +22,11 @@ pub fn explain(loop_: &Loop, who: &str) -> Result<Vec<Value>, store::Error> {
     for person in find(state, who)? {
         let read = state.read();
         let survey = Survey::of(&read, person.clone())?;
-        let decision = decide::decide(&loop_.agreement, &survey.view(&loop_.knowledge), loop_.clock.now());
+        let decision = decide::decide(
+            &loop_.agreement,
+            &survey.view(&loop_.knowledge),
+            loop_.clock.now(),
+        );
         let open = read.open(&decide::Owner::Person(person.id.clone()))?;
         let owed: Vec<Value> = open.values().map(|owed| json!({"what": owed.intent.what, "why": owed.intent.reasons, "progress": owed.progress, "attempts": owed.attempts})).collect();
         let mut records = Vec::new();
@@ -49,13 +53,23 @@ fn find(state: &State, who: &str) -> Result<Vec<Person>, store::Error> {
     if let Some(email) = normal::email(Some(who)) {
         records.extend(read.with_email(&email)?);
     }
-    for (side, kind) in [(Side::Marketing, Kind::Lead), (Side::Crm, Kind::Contact), (Side::Crm, Kind::Lead)] {
+    for (side, kind) in [
+        (Side::Marketing, Kind::Lead),
+        (Side::Crm, Kind::Contact),
+        (Side::Crm, Kind::Lead),
+    ] {
         records.push(Ref::new(side, kind, Id::from(who)));
     }
     records.extend(Ref::try_from(who.to_owned()));
-    let mut persons: Vec<Person> = read.person(&PersonId(who.to_owned()))?.into_iter().collect();
+    let mut persons: Vec<Person> = read
+        .person(&PersonId(who.to_owned()))?
+        .into_iter()
+        .collect();
     for record in records {
-        if let Some(person) = read.person_with(&record)?.filter(|person| persons.iter().all(|known| known.id != person.id)) {
+        if let Some(person) = read
+            .person_with(&record)?
+            .filter(|person| persons.iter().all(|known| known.id != person.id))
+        {
             persons.push(person);
         }
     }
@@ -68,7 +82,12 @@ fn history(state: &State, person: &Person) -> Result<Vec<Value>, store::Error> {
     let mut joined: Vec<(String, String)> = Vec::new();
     state.history(&mut |frame| {
         let pairs = frame.facts.iter().filter(|fact| fact["fact"] == "absorbed");
-        joined.extend(pairs.filter_map(|fact| Some((fact["person"].as_str()?.to_owned(), fact["into"].as_str()?.to_owned()))));
+        joined.extend(pairs.filter_map(|fact| {
+            Some((
+                fact["person"].as_str()?.to_owned(),
+                fact["into"].as_str()?.to_owned(),
+            ))
+        }));
         ControlFlow::Continue(())
     })?;
     for (absorbed, into) in joined.into_iter().rev() {
@@ -79,7 +98,11 @@ fn history(state: &State, person: &Person) -> Result<Vec<Value>, store::Error> {
     let mut lines = Vec::new();
     state.history(&mut |frame| {
         for fact in frame.facts {
-            let about = |name: &str| fact.get(name).and_then(Value::as_str).is_some_and(|id| ids.iter().any(|known| known == id));
+            let about = |name: &str| {
+                fact.get(name)
+                    .and_then(Value::as_str)
+                    .is_some_and(|id| ids.iter().any(|known| known == id))
+            };
             let is_mine = about("person") || about("into");
             if is_mine {
                 lines.push(json!({"at": frame.at, "sequence": frame.sequence, "entry": fact}));
@@ -102,7 +125,10 @@ pub fn review(state: &State) -> Result<Vec<Value>, store::Error> {
         let persons = read.persons(after.as_ref(), 1000)?;
         let Some(last) = persons.last() else { break };
         after = Some(last.id.clone());
-        for person in persons.iter().filter(|person| !person.reviews.is_empty() || !person.refused.is_empty()) {
+        for person in persons
+            .iter()
+            .filter(|person| !person.reviews.is_empty() || !person.refused.is_empty())
+        {
             found.push(json!({"person": person.id, "records": person.records, "reviews": person.reviews, "refused": person.refused}));
         }
     }
@@ -116,28 +142,82 @@ pub fn review(state: &State) -> Result<Vec<Value>, store::Error> {
 ///
 /// # Errors
 /// In words: no such person, or nothing to decide.
-pub fn rule(loop_: &mut Loop, who: &str, field: &str, take: Side, by: &str, why: Option<&str>) -> Result<String, String> {
+pub fn rule(
+    loop_: &mut Loop,
+    who: &str,
+    field: &str,
+    take: Side,
+    by: &str,
+    why: Option<&str>,
+) -> Result<String, String> {
     let now = loop_.clock.now();
     let state = loop_.state.clone();
     let persons = find(&state, who).map_err(|error| error.to_string())?;
     let [person] = persons.as_slice() else {
-        return Err(format!("{} persons answer to {who}: name one by its id", persons.len()));
+        return Err(format!(
+            "{} persons answer to {who}: name one by its id",
+            persons.len()
+        ));
     };
     if !person.reviews.contains_key(&format!("field/{field}")) {
-        let open: Vec<&str> = person.reviews.keys().filter_map(|question| question.strip_prefix("field/")).collect();
-        return Err(format!("nothing is open on the field {field} of {who}; open: {}", if open.is_empty() { "nothing".to_owned() } else { open.join(", ") }));
+        let open: Vec<&str> = person
+            .reviews
+            .keys()
+            .filter_map(|question| question.strip_prefix("field/"))
+            .collect();
+        return Err(format!(
+            "nothing is open on the field {field} of {who}; open: {}",
+            if open.is_empty() {
+                "nothing".to_owned()
+            } else {
+                open.join(", ")
+            }
+        ));
     }
-    let Some(rule) = loop_.agreement.fields.iter().find(|rule| rule.name == field) else { return Err(format!("the agreement has no field {field}")) };
+    let Some(rule) = loop_
+        .agreement
+        .fields
+        .iter()
+        .find(|rule| rule.name == field)
+    else {
+        return Err(format!("the agreement has no field {field}"));
+    };
     let read = state.read();
     let survey = Survey::of(&read, person.clone()).map_err(|error| error.to_string())?;
     let view = survey.view(&loop_.knowledge);
-    let marketing = view.marketing.first().and_then(|record| record.fields.get(&rule.marketing)).cloned();
-    let crm = view.crm().next().and_then(|record| record.fields.get(if record.kind == Kind::Contact { rule.contact.as_deref()? } else { rule.lead.as_deref()? })).cloned();
+    let marketing = view
+        .marketing
+        .first()
+        .and_then(|record| record.fields.get(&rule.marketing))
+        .cloned();
+    let crm = view
+        .crm()
+        .next()
+        .and_then(|record| {
+            record.fields.get(if record.kind == Kind::Contact {
+                rule.contact.as_deref()?
+            } else {
+                rule.lead.as_deref()?
+            })
+        })
+        .cloned();
     let mut ruled = person.clone();
-    ruled.rulings.insert(field.to_owned(), Ruling { take, over: (marketing, crm), by: by.to_owned(), why: why.map(str::to_owned), at: now });
+    ruled.rulings.insert(
+        field.to_owned(),
+        Ruling {
+            take,
+            over: (marketing, crm),
+            by: by.to_owned(),
+            why: why.map(str::to_owned),
+            at: now,
+        },
+    );
     let mut change = state.change(now);
     change.fact(json!({"fact": "ruling", "person": person.id, "field": field, "take": take, "by": by, "why": why}));
-    let result = change.put_person(&ruled).and_then(|()| super::intake::touch(&mut change, &ruled)).and_then(|()| state.commit(change));
+    let result = change
+        .put_person(&ruled)
+        .and_then(|()| super::intake::touch(&mut change, &ruled))
+        .and_then(|()| state.commit(change));
     result.map_err(|error| error.to_string())?;
     Ok(format!("{by} rules: {field} of {who} is as {take} has it"))
 }
@@ -148,7 +228,9 @@ pub(super) fn everybody_due(state: &State, now: Timestamp) -> Result<(), store::
     loop {
         let mut change = state.change(now);
         let records = change.mirrors(Side::Marketing, Kind::Lead, after.as_ref(), 1000)?;
-        let Some(last) = records.last() else { return Ok(()) };
+        let Some(last) = records.last() else {
+            return Ok(());
+        };
         after = Some(last.id.clone());
         for record in &records {
             let reference = Ref::new(Side::Marketing, Kind::Lead, record.id.clone());
@@ -164,7 +246,10 @@ pub(super) fn everybody_due(state: &State, now: Timestamp) -> Result<(), store::
 fn forgive(state: &State, persons: Vec<Person>, now: Timestamp) -> Result<usize, store::Error> {
     let mut change = state.change(now);
     let mut forgiven = 0;
-    for mut person in persons.into_iter().filter(|person| !person.refused.is_empty()) {
+    for mut person in persons
+        .into_iter()
+        .filter(|person| !person.refused.is_empty())
+    {
         forgiven += person.refused.len();
         change.fact(json!({"fact": "retry", "person": person.id, "refused": person.refused.len()}));
         person.refused.clear();

@@ -10,7 +10,7 @@ use crate::{
     },
     store::{Error, state::Change},
 };
-use contract::{Kind, Record, Relation, field};
+use contract::{Id, Kind, Record, Relation, field};
 use kit::Side;
 
 /// Everything known about one person, owned.
@@ -23,14 +23,24 @@ pub struct Survey {
     converted: Vec<Record>,
     contacts: Vec<Record>,
     missing: Vec<Ref>,
-    opportunities: Vec<(Record, bool)>,
+    /// Each with the contact it bears on, and whether by a role.
+    opportunities: Vec<(Record, Id, bool)>,
 }
 
 impl Survey {
     /// Gathers what is known about a person.
     pub fn of(change: &Change<'_>, person: Person) -> Result<Survey, Error> {
         let base = change.base(&person.id)?;
-        let mut survey = Survey { person, base, marketing: vec![], leads: vec![], converted: vec![], contacts: vec![], missing: vec![], opportunities: vec![] };
+        let mut survey = Survey {
+            person,
+            base,
+            marketing: vec![],
+            leads: vec![],
+            converted: vec![],
+            contacts: vec![],
+            missing: vec![],
+            opportunities: vec![],
+        };
         for reference in &survey.person.records {
             let Some(record) = change.mirror(reference)? else {
                 if reference.side == Side::Crm {
@@ -52,8 +62,12 @@ impl Survey {
     /// As `decide` wants to see it.
     pub fn view<'a>(&'a self, knowledge: &'a Knowledge) -> View<'a> {
         let marketing = view::leads_in_order(self.marketing.iter().collect(), &self.base);
-        let address = marketing.first().and_then(|lead| normal::email(lead.fields.text(field::EMAIL)));
-        let order = |records: &'a [Record]| view::crm_in_order(records.iter().collect(), &self.base, address.as_deref());
+        let address = marketing
+            .first()
+            .and_then(|lead| normal::email(lead.fields.text(field::EMAIL)));
+        let order = |records: &'a [Record]| {
+            view::crm_in_order(records.iter().collect(), &self.base, address.as_deref())
+        };
         View {
             loop_name: &knowledge.loop_name,
             person: &self.person,
@@ -63,7 +77,15 @@ impl Survey {
             converted: order(&self.converted),
             contacts: order(&self.contacts),
             missing: self.missing.clone(),
-            opportunities: self.opportunities.iter().map(|(record, by_role)| Opportunity { record, by_role: *by_role }).collect(),
+            opportunities: self
+                .opportunities
+                .iter()
+                .map(|(record, contact, by_role)| Opportunity {
+                    record,
+                    contact,
+                    by_role: *by_role,
+                })
+                .collect(),
             owners: &knowledge.owners,
             accounts: &knowledge.accounts,
             limits: &knowledge.limits,
@@ -72,31 +94,37 @@ impl Survey {
 }
 
 /// Opportunities of contacts: by role, and those of their accounts that have no role at all.
-fn opportunities(change: &Change<'_>, contacts: &[Record]) -> Result<Vec<(Record, bool)>, Error> {
-    let mut found: Vec<(Record, bool)> = Vec::new();
-    let mut add = |record: Record, by_role: bool| {
-        if !found.iter().any(|(known, _)| known.id == record.id) {
-            found.push((record, by_role));
-        }
-    };
+fn opportunities(
+    change: &Change<'_>,
+    contacts: &[Record],
+) -> Result<Vec<(Record, Id, bool)>, Error> {
+    let mut found = Vec::new();
     let opportunity = |id| change.mirror(&Ref::new(Side::Crm, Kind::Opportunity, id));
     for contact in contacts {
+        let mut ids = change.pointing(Kind::Opportunity, Relation::Contact, &contact.id)?;
         for role in change.pointing(Kind::Role, Relation::Contact, &contact.id)? {
-            let Some(role) = change.mirror(&Ref::new(Side::Crm, Kind::Role, role))? else { continue };
-            for id in role.relations.all(Relation::Opportunity) {
-                opportunity(id.clone())?.into_iter().for_each(|record| add(record, true));
+            if let Some(role) = change.mirror(&Ref::new(Side::Crm, Kind::Role, role))? {
+                ids.extend(role.relations.all(Relation::Opportunity).iter().cloned());
             }
         }
-        for id in change.pointing(Kind::Opportunity, Relation::Contact, &contact.id)? {
-            opportunity(id)?.into_iter().for_each(|record| add(record, true));
+        ids.sort();
+        ids.dedup();
+        for id in ids {
+            found.extend(opportunity(id)?.map(|record| (record, contact.id.clone(), true)));
         }
-        let Some(account) = contact.relations.one(Relation::Account) else { continue };
+        let Some(account) = contact.relations.one(Relation::Account) else {
+            continue;
+        };
         for id in change.pointing(Kind::Opportunity, Relation::Account, account)? {
-            let Some(record) = opportunity(id)? else { continue };
-            let has_roles = !record.relations.all(Relation::Contact).is_empty() || !change.pointing(Kind::Role, Relation::Opportunity, &record.id)?.is_empty();
-            if !has_roles {
-                add(record, false);
+            if !change
+                .pointing(Kind::Role, Relation::Opportunity, &id)?
+                .is_empty()
+            {
+                continue;
             }
+            let without_role = opportunity(id)?
+                .filter(|record| record.relations.all(Relation::Contact).is_empty());
+            found.extend(without_role.map(|record| (record, contact.id.clone(), false)));
         }
     }
     Ok(found)

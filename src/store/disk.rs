@@ -83,6 +83,10 @@ pub fn history_of(
     survey::frames(directory, None, 0, &mut |frame| Ok(visit(frame)))
 }
 
+/// How often a directory that is in use is tried again, and how long between.
+const PATIENCE: u32 = 20;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 impl DiskStore {
     /// Opens the store of a directory, and creates both where they are missing.
     ///
@@ -91,6 +95,17 @@ impl DiskStore {
     /// the history is damaged, missing, or not the one of the rows, [`Error::Newer`] where a newer leadloop has written it.
     pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<Opened, Error> {
         let directory = directory.as_ref();
+        for _ in 0..PATIENCE {
+            match DiskStore::open_now(directory, options) {
+                // Whoever had it may be on its way out: sled gives its lock back a moment after it was closed.
+                Err(Error::Locked { .. }) => std::thread::sleep(PAUSE),
+                opened => return opened,
+            }
+        }
+        DiskStore::open_now(directory, options)
+    }
+
+    fn open_now(directory: &Path, options: Options) -> Result<Opened, Error> {
         let failed = |doing: &str, source| {
             Error::io(
                 format!("{doing} {}", directory.display()),

@@ -22,7 +22,10 @@
 //! Every value is its format's version, `1`, followed by JSON.
 
 use super::{Batch, Error, Frame, Store};
-use crate::decide::{Base, Intent, Lane, Owner, Person, PersonId, Ref, Refusal, key_of_lead, matching::Domain, normal};
+use crate::decide::{
+    Base, Intent, Lane, Owner, Person, PersonId, Ref, Refusal, key_of_lead, matching::Domain,
+    normal,
+};
 use contract::{Cursor, Id, IntentId, Key, Kind, Known, Record, Relation, field};
 use jiff::Timestamp;
 use kit::Side;
@@ -100,7 +103,11 @@ impl Counters {
 impl State {
     /// The state of the loop of this name.
     pub fn new(store: Arc<dyn Store>, loop_name: &str) -> State {
-        State { store, loop_name: loop_name.to_owned(), prefix: format!("l/{loop_name}/") }
+        State {
+            store,
+            loop_name: loop_name.to_owned(),
+            prefix: format!("l/{loop_name}/"),
+        }
     }
 
     /// The store beneath.
@@ -110,7 +117,12 @@ impl State {
 
     /// Begins a change of the moment `now`. It sees its own writes; nobody else does until it is committed.
     pub fn change(&self, now: Timestamp) -> Change<'_> {
-        Change { state: self, batch: Batch::new(now), overlay: BTreeMap::new(), size: 0 }
+        Change {
+            state: self,
+            batch: Batch::new(now),
+            overlay: BTreeMap::new(),
+            size: 0,
+        }
     }
 
     /// A view with nothing changed, for reading.
@@ -137,7 +149,9 @@ impl State {
         loop {
             let mut change = self.change(now);
             let persons = change.persons(after.as_ref(), 500)?;
-            let Some(last) = persons.last() else { return Ok(restored) };
+            let Some(last) = persons.last() else {
+                return Ok(restored);
+            };
             after = Some(last.id.clone());
             for person in &persons {
                 for record in &person.records {
@@ -178,7 +192,12 @@ pub struct KnownOn<'a> {
 
 impl Known for KnownOn<'_> {
     fn modified(&self, kind: Kind, id: &Id) -> Option<Timestamp> {
-        let mirror = self.state.read().mirror(&Ref::new(self.side, kind, id.clone())).ok().flatten();
+        let mirror = self
+            .state
+            .read()
+            .mirror(&Ref::new(self.side, kind, id.clone()))
+            .ok()
+            .flatten();
         mirror.map(|record| record.modified)
     }
 }
@@ -210,7 +229,10 @@ impl Change<'_> {
     fn raw(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         match self.overlay.get(key) {
             Some(value) => Ok(value.clone()),
-            None => self.state.store.get(format!("{}{key}", self.state.prefix).as_bytes()),
+            None => self
+                .state
+                .store
+                .get(format!("{}{key}", self.state.prefix).as_bytes()),
         }
     }
 
@@ -221,14 +243,16 @@ impl Change<'_> {
     fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         let value = encode(value);
         self.size += self.state.prefix.len() + key.len() + value.len();
-        self.batch.put(format!("{}{key}", self.state.prefix), value.clone());
+        self.batch
+            .put(format!("{}{key}", self.state.prefix), value.clone());
         self.overlay.insert(key.to_owned(), Some(value));
     }
 
     fn keep<T: Serialize>(&mut self, key: &str, value: &T) {
         let value = encode(value);
         self.size += self.state.prefix.len() + key.len() + value.len();
-        self.batch.keep(format!("{}{key}", self.state.prefix), value.clone());
+        self.batch
+            .keep(format!("{}{key}", self.state.prefix), value.clone());
         self.overlay.insert(key.to_owned(), Some(value));
     }
 
@@ -243,17 +267,35 @@ impl Change<'_> {
     }
 
     /// Rows below a prefix in order, after a key, at most so many; what this change wrote is seen.
-    fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    fn scan(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
         let whole = format!("{}{prefix}", self.state.prefix);
         let whole_after = after.map(|after| format!("{}{after}", self.state.prefix));
-        let removed = self.overlay.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix)).filter(|(_, value)| value.is_none()).count();
-        let stored = self.state.store.scan(whole.as_bytes(), whole_after.as_ref().map(String::as_bytes), limit.saturating_add(removed))?;
+        let removed = self
+            .overlay
+            .range(prefix.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .filter(|(_, value)| value.is_none())
+            .count();
+        let stored = self.state.store.scan(
+            whole.as_bytes(),
+            whole_after.as_ref().map(String::as_bytes),
+            limit.saturating_add(removed),
+        )?;
         let mut rows: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for (key, value) in stored {
             let key = String::from_utf8_lossy(&key[self.state.prefix.len()..]).into_owned();
             rows.insert(key, value);
         }
-        for (key, value) in self.overlay.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix)) {
+        for (key, value) in self
+            .overlay
+            .range(prefix.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+        {
             if after.is_some_and(|after| key.as_str() <= after) {
                 continue;
             }
@@ -265,13 +307,25 @@ impl Change<'_> {
         Ok(rows.into_iter().take(limit).collect())
     }
 
-    fn rows<T: DeserializeOwned>(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row<T>>, Error> {
-        self.scan(prefix, after, limit)?.into_iter().map(|(key, value)| Ok((key.clone(), decode(&key, &value)?))).collect()
+    fn rows<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Row<T>>, Error> {
+        self.scan(prefix, after, limit)?
+            .into_iter()
+            .map(|(key, value)| Ok((key.clone(), decode(&key, &value)?)))
+            .collect()
     }
 
     /// The last parts of the keys below a prefix: what an index points to.
     fn ends(&self, prefix: &str, limit: usize) -> Result<Vec<String>, Error> {
-        Ok(self.scan(prefix, None, limit)?.into_iter().map(|(key, _)| key[prefix.len()..].to_owned()).collect())
+        Ok(self
+            .scan(prefix, None, limit)?
+            .into_iter()
+            .map(|(key, _)| key[prefix.len()..].to_owned())
+            .collect())
     }
 
     // Mirrors and their indices.
@@ -282,9 +336,19 @@ impl Change<'_> {
     }
 
     /// Mirrors of one kind on one side, in the order of their ids.
-    pub fn mirrors(&self, side: Side, kind: Kind, after: Option<&Id>, limit: usize) -> Result<Vec<Record>, Error> {
+    pub fn mirrors(
+        &self,
+        side: Side,
+        kind: Kind,
+        after: Option<&Id>,
+        limit: usize,
+    ) -> Result<Vec<Record>, Error> {
         let after = after.map(|id| format!("m/{side}/{kind}/{id}"));
-        Ok(self.rows(&format!("m/{side}/{kind}/"), after.as_deref(), limit)?.into_iter().map(|(_, record)| record).collect())
+        Ok(self
+            .rows(&format!("m/{side}/{kind}/"), after.as_deref(), limit)?
+            .into_iter()
+            .map(|(_, record)| record)
+            .collect())
     }
 
     /// Sets a mirror and what is found by it. Returns what it was before.
@@ -294,7 +358,10 @@ impl Change<'_> {
         if before.as_ref() == Some(record) {
             return Ok(before);
         }
-        let old = before.as_ref().map(|record| index_keys(&self.state.loop_name, side, record)).unwrap_or_default();
+        let old = before
+            .as_ref()
+            .map(|record| index_keys(&self.state.loop_name, side, record))
+            .unwrap_or_default();
         let new = index_keys(&self.state.loop_name, side, record);
         for key in old.iter().filter(|key| !new.contains(key)) {
             self.remove(key);
@@ -309,7 +376,11 @@ impl Change<'_> {
     /// Removes a mirror and what was found by it. Returns what it was.
     pub fn remove_mirror(&mut self, record: &Ref) -> Result<Option<Record>, Error> {
         let before = self.mirror(record)?;
-        for key in before.as_ref().map(|before| index_keys(&self.state.loop_name, record.side, before)).unwrap_or_default() {
+        for key in before
+            .as_ref()
+            .map(|before| index_keys(&self.state.loop_name, record.side, before))
+            .unwrap_or_default()
+        {
             self.remove(&key);
         }
         if before.is_some() {
@@ -330,7 +401,11 @@ impl Change<'_> {
 
     /// Ids of the CRM's records of one kind that point to a record.
     pub fn pointing(&self, kind: Kind, relation: Relation, to: &Id) -> Result<Vec<Id>, Error> {
-        Ok(self.ends(&pointing_prefix(kind, relation, to), usize::MAX)?.into_iter().map(Id).collect())
+        Ok(self
+            .ends(&pointing_prefix(kind, relation, to), usize::MAX)?
+            .into_iter()
+            .map(Id)
+            .collect())
     }
 
     // Persons.
@@ -347,14 +422,23 @@ impl Change<'_> {
 
     /// The person that a record belongs to, whole. Somebody known by one record and nothing else is not stored.
     pub fn person_with(&self, record: &Ref) -> Result<Option<Person>, Error> {
-        let Some(id) = self.person_of(record)? else { return Ok(None) };
-        Ok(Some(self.person(&id)?.unwrap_or_else(|| Person::new(id, record.clone()))))
+        let Some(id) = self.person_of(record)? else {
+            return Ok(None);
+        };
+        Ok(Some(
+            self.person(&id)?
+                .unwrap_or_else(|| Person::new(id, record.clone())),
+        ))
     }
 
     /// Persons in the order of their ids.
     pub fn persons(&self, after: Option<&PersonId>, limit: usize) -> Result<Vec<Person>, Error> {
         let after = after.map(|id| format!("p/{id}"));
-        Ok(self.rows("p/", after.as_deref(), limit)?.into_iter().map(|(_, person)| person).collect())
+        Ok(self
+            .rows("p/", after.as_deref(), limit)?
+            .into_iter()
+            .map(|(_, person)| person)
+            .collect())
     }
 
     /// Sets a person and the links of all its records. Somebody known by one record and nothing else is not stored, unless
@@ -424,7 +508,11 @@ impl Change<'_> {
 
     /// The next persons who are due, each with one record.
     pub fn next_due(&self, limit: usize) -> Result<Vec<(PersonId, Ref)>, Error> {
-        Ok(self.rows("d/", None, limit)?.into_iter().map(|(key, by)| (PersonId(key["d/".len()..].to_owned()), by)).collect())
+        Ok(self
+            .rows("d/", None, limit)?
+            .into_iter()
+            .map(|(key, by)| (PersonId(key["d/".len()..].to_owned()), by))
+            .collect())
     }
 
     /// A person has been decided on.
@@ -449,7 +537,10 @@ impl Change<'_> {
     /// Puts a write into the outbox, or sets how far it has come.
     pub fn owe(&mut self, owed: &Owed) {
         let key = out_key(&owed.intent);
-        self.set(&format!("{}{}", slots(&owed.intent.owner), owed.intent.slot), &key);
+        self.set(
+            &format!("{}{}", slots(&owed.intent.owner), owed.intent.slot),
+            &key,
+        );
         self.set(&key, owed);
     }
 
@@ -460,13 +551,24 @@ impl Change<'_> {
     }
 
     /// Writes in the outbox of one side, lane and shape, in the order of their ids.
-    pub fn outbox(&self, side: Side, lane: Lane, shape: Option<(&str, Kind)>, after: Option<&IntentId>, limit: usize) -> Result<Vec<Owed>, Error> {
+    pub fn outbox(
+        &self,
+        side: Side,
+        lane: Lane,
+        shape: Option<(&str, Kind)>,
+        after: Option<&IntentId>,
+        limit: usize,
+    ) -> Result<Vec<Owed>, Error> {
         let mut prefix = format!("o/{side}/{}/", lane as u8);
         if let Some((operation, kind)) = shape {
             prefix.push_str(&format!("{operation}-{kind}/"));
         }
         let after = after.map(|id| format!("{prefix}{id}"));
-        Ok(self.rows(&prefix, after.as_deref(), limit)?.into_iter().map(|(_, owed)| owed).collect())
+        Ok(self
+            .rows(&prefix, after.as_deref(), limit)?
+            .into_iter()
+            .map(|(_, owed)| owed)
+            .collect())
     }
 
     /// How many writes are owed to a side, counted up to a bound.
@@ -476,7 +578,11 @@ impl Change<'_> {
 
     /// All writes owed to a side.
     pub fn owed(&self, side: Side) -> Result<Vec<Owed>, Error> {
-        Ok(self.rows::<Owed>(&format!("o/{side}/"), None, usize::MAX)?.into_iter().map(|(_, owed)| owed).collect())
+        Ok(self
+            .rows::<Owed>(&format!("o/{side}/"), None, usize::MAX)?
+            .into_iter()
+            .map(|(_, owed)| owed)
+            .collect())
     }
 
     /// Remembers beyond the loss of the rows that a write was attempted.
@@ -534,7 +640,10 @@ impl Change<'_> {
     /// Refused shared writes.
     pub fn refusals(&self) -> Result<Vec<(IntentId, Refusal)>, Error> {
         let rows = self.rows::<Refusal>("f/", None, usize::MAX)?;
-        Ok(rows.into_iter().map(|(key, refusal)| (IntentId(key["f/".len()..].to_owned()), refusal)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(key, refusal)| (IntentId(key["f/".len()..].to_owned()), refusal))
+            .collect())
     }
 
     /// Remembers that an address is opted out, whoever bears it.
@@ -555,7 +664,10 @@ impl Change<'_> {
     /// Accounts that leadloop made and that are gone, with what they live on in.
     pub fn buried_accounts(&self) -> Result<Vec<(Key, Option<Id>)>, Error> {
         let rows = self.rows::<Option<Id>>("q/", None, usize::MAX)?;
-        Ok(rows.into_iter().map(|(key, lives_on)| (Key(key["q/".len()..].to_owned()), lives_on)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(key, lives_on)| (Key(key["q/".len()..].to_owned()), lives_on))
+            .collect())
     }
 
     /// How many bytes this change has gathered.
@@ -608,7 +720,10 @@ fn slots(owner: &Owner) -> String {
 
 fn out_key(intent: &Intent) -> String {
     let (operation, kind) = intent.operation.shape();
-    format!("o/{}/{}/{operation}-{kind}/{}", intent.side, intent.lane as u8, intent.id)
+    format!(
+        "o/{}/{}/{operation}-{kind}/{}",
+        intent.side, intent.lane as u8, intent.id
+    )
 }
 
 fn pointing_prefix(kind: Kind, relation: Relation, to: &Id) -> String {
@@ -631,7 +746,12 @@ fn relation_name(relation: Relation) -> &'static str {
 }
 
 /// Relations that somebody asks backwards. Owners are not among them: an owner's records are most of the CRM.
-const INDEXED: [Relation; 4] = [Relation::Account, Relation::Contact, Relation::Opportunity, Relation::ConvertedContact];
+const INDEXED: [Relation; 4] = [
+    Relation::Account,
+    Relation::Contact,
+    Relation::Opportunity,
+    Relation::ConvertedContact,
+];
 
 fn index_keys(loop_name: &str, side: Side, record: &Record) -> Vec<String> {
     let reference = Ref::new(side, record.kind, record.id.clone());
@@ -641,11 +761,17 @@ fn index_keys(loop_name: &str, side: Side, record: &Record) -> Vec<String> {
         if let Some(email) = &email {
             keys.push(format!("e/{email}/{reference}"));
         }
-        if let Some(domain) = crate::decide::matching::domain::of_email(email.as_deref()).filter(|_| side == Side::Marketing) {
+        if let Some(domain) = crate::decide::matching::domain::of_email(email.as_deref())
+            .filter(|_| side == Side::Marketing)
+        {
             keys.push(format!("g/{domain}/{reference}"));
         }
         // What is created for a marketing lead bears the lead's key: so the two find each other even if the answer was lost.
-        let key = if side == Side::Marketing { Some(key_of_lead(loop_name, &record.id)) } else { record.key() };
+        let key = if side == Side::Marketing {
+            Some(key_of_lead(loop_name, &record.id))
+        } else {
+            record.key()
+        };
         if let Some(key) = key {
             keys.push(format!("k/{key}/{reference}"));
         }
@@ -653,7 +779,11 @@ fn index_keys(loop_name: &str, side: Side, record: &Record) -> Vec<String> {
     if side == Side::Crm {
         for relation in INDEXED {
             for to in record.relations.all(relation) {
-                keys.push(format!("{}{}", pointing_prefix(record.kind, relation, to), record.id));
+                keys.push(format!(
+                    "{}{}",
+                    pointing_prefix(record.kind, relation, to),
+                    record.id
+                ));
             }
         }
     }
@@ -661,7 +791,10 @@ fn index_keys(loop_name: &str, side: Side, record: &Record) -> Vec<String> {
 }
 
 fn refs(texts: Vec<String>) -> Result<Vec<Ref>, Error> {
-    texts.into_iter().map(|text| Ref::try_from(text.clone()).map_err(|error| corrupt(&text, &error))).collect()
+    texts
+        .into_iter()
+        .map(|text| Ref::try_from(text.clone()).map_err(|error| corrupt(&text, &error)))
+        .collect()
 }
 
 fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
@@ -674,8 +807,14 @@ const VERSION: u8 = b'1';
 
 fn decode<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, Error> {
     match value.split_first() {
-        Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|error| corrupt(key, &error.to_string())),
-        Some((&version, _)) if version > VERSION => Err(Error::Newer { what: format!("the row {key}"), found: u32::from(version), known: u32::from(VERSION) }),
+        Some((&VERSION, json)) => {
+            serde_json::from_slice(json).map_err(|error| corrupt(key, &error.to_string()))
+        }
+        Some((&version, _)) if version > VERSION => Err(Error::Newer {
+            what: format!("the row {key}"),
+            found: u32::from(version),
+            known: u32::from(VERSION),
+        }),
         _ => Err(corrupt(key, "it has no version")),
     }
 }

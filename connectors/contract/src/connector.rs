@@ -1,4 +1,7 @@
-use crate::{Batch, Capabilities, ConnectorError, Cursor, FieldInfo, Id, Key, Kind, Outcomes, Page, Probe, Record, Usage};
+use crate::{
+    Batch, Capabilities, ConnectorError, Cursor, FieldInfo, Id, Key, Kind, Outcomes, Page, Probe,
+    Record, Usage,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::fmt;

@@ -19,7 +19,9 @@ impl Cursor {
 
     /// Seals a connector's own position.
     pub fn seal(position: &impl Serialize) -> Self {
-        Cursor(Some(serde_json::to_string(position).expect("positions are plain data with text keys")))
+        Cursor(Some(
+            serde_json::to_string(position).expect("positions are plain data with text keys"),
+        ))
     }
 
     /// Opens what the connector sealed; `None` at the beginning.
@@ -29,7 +31,9 @@ impl Cursor {
     pub fn open<T: DeserializeOwned>(&self) -> Result<Option<T>, ConnectorError> {
         match &self.0 {
             None => Ok(None),
-            Some(sealed) => serde_json::from_str(sealed).map(Some).map_err(|_| ConnectorError::CursorLost),
+            Some(sealed) => serde_json::from_str(sealed)
+                .map(Some)
+                .map_err(|_| ConnectorError::CursorLost),
         }
     }
 }

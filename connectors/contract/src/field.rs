@@ -95,14 +95,51 @@ pub const CRM_ID: &str = "leadloop_crm_id";
 
 /// What leadloop writes to marketing, in one list: [`DISPOSITION`] and its companions.
 pub const FEEDBACK: [&str; 9] = [
-    DISPOSITION, DISPOSITION_REASON, DISPOSITION_AT, FUNNEL_STAGE, SALES_STAGE, SALES_AMOUNT, SALES_CURRENCY, SALES_OWNER, CRM_ID,
+    DISPOSITION,
+    DISPOSITION_REASON,
+    DISPOSITION_AT,
+    FUNNEL_STAGE,
+    SALES_STAGE,
+    SALES_AMOUNT,
+    SALES_CURRENCY,
+    SALES_OWNER,
+    CRM_ID,
 ];
 
 /// Every canonical name but those of [`FEEDBACK`].
 const CANONICAL: [&str; 32] = [
-    EMAIL, FIRST_NAME, LAST_NAME, TITLE, PHONE, COMPANY, WEBSITE, DOMAINS, COUNTRY, STATE, CITY, INDUSTRY, NAME,
-    LEAD_SOURCE, LIFECYCLE, SCORE, STATUS, STATUS_REASON, OPT_OUT, TYPE, STAGE, AMOUNT, CURRENCY, CLOSE_DATE,
-    IS_CLOSED, IS_WON, LOST_REASON, IS_CONVERTED, CREATED_AT, LAST_ACTIVITY_AT, KEY, OTHER_ID,
+    EMAIL,
+    FIRST_NAME,
+    LAST_NAME,
+    TITLE,
+    PHONE,
+    COMPANY,
+    WEBSITE,
+    DOMAINS,
+    COUNTRY,
+    STATE,
+    CITY,
+    INDUSTRY,
+    NAME,
+    LEAD_SOURCE,
+    LIFECYCLE,
+    SCORE,
+    STATUS,
+    STATUS_REASON,
+    OPT_OUT,
+    TYPE,
+    STAGE,
+    AMOUNT,
+    CURRENCY,
+    CLOSE_DATE,
+    IS_CLOSED,
+    IS_WON,
+    LOST_REASON,
+    IS_CONVERTED,
+    CREATED_AT,
+    LAST_ACTIVITY_AT,
+    KEY,
+    OTHER_ID,
 ];
 
 /// Whether every connector knows a field by this name; any other name is the vendor's own.

@@ -17,7 +17,9 @@ mod record;
 mod value;
 mod write;
 
-pub use capability::{Capabilities, CreateSafety, FieldInfo, FieldType, Finding, Probe, Severity, Usage};
+pub use capability::{
+    Capabilities, CreateSafety, FieldInfo, FieldType, Finding, Probe, Severity, Usage,
+};
 pub use change::{Change, Page};
 pub use connector::{By, Connector, Known, Lookup, Nothing, Request};
 pub use cursor::Cursor;

@@ -25,7 +25,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which they are read: owners before what they own, accounts before people.
-    pub const ALL: [Kind; 7] = [Kind::User, Kind::Account, Kind::Contact, Kind::Lead, Kind::Opportunity, Kind::Role, Kind::Note];
+    pub const ALL: [Kind; 7] = [
+        Kind::User,
+        Kind::Account,
+        Kind::Contact,
+        Kind::Lead,
+        Kind::Opportunity,
+        Kind::Role,
+        Kind::Note,
+    ];
 }
 
 impl fmt::Display for Kind {
@@ -215,7 +223,9 @@ impl Relations {
 
     /// All relations, each with its ids.
     pub fn iter(&self) -> impl Iterator<Item = (Relation, &[Id])> {
-        self.0.iter().map(|(relation, ids)| (*relation, ids.as_slice()))
+        self.0
+            .iter()
+            .map(|(relation, ids)| (*relation, ids.as_slice()))
     }
 
     /// Whether the record points nowhere.
@@ -244,7 +254,13 @@ pub struct Record {
 impl Record {
     /// A record with no values yet.
     pub fn new(kind: Kind, id: impl Into<Id>, modified: Timestamp) -> Self {
-        Record { kind, id: id.into(), modified, fields: Fields::default(), relations: Relations::default() }
+        Record {
+            kind,
+            id: id.into(),
+            modified,
+            fields: Fields::default(),
+            relations: Relations::default(),
+        }
     }
 
     /// The key that leadloop wrote into it.

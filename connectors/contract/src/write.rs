@@ -137,7 +137,10 @@ impl Batch {
             if write.operation.shape() != first {
                 return Err(BatchError::Mixed);
             }
-            let fresh = write.operation.target().is_none_or(|target| targets.insert(target))
+            let fresh = write
+                .operation
+                .target()
+                .is_none_or(|target| targets.insert(target))
                 && write.operation.key().is_none_or(|key| keys.insert(key));
             if !fresh {
                 return Err(BatchError::Repeated);
@@ -221,10 +224,20 @@ pub enum Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Remedy::CorrectRecord { fields } if fields.is_empty() => write!(f, "correct the record at its source"),
-            Remedy::CorrectRecord { fields } => write!(f, "correct {} at its source", fields.join(", ")),
-            Remedy::FixMapping { fields } if fields.is_empty() => write!(f, "fix the mapping or the vendor's setup"),
-            Remedy::FixMapping { fields } => write!(f, "fix the mapping of {}, or the field's setup at the vendor", fields.join(", ")),
+            Remedy::CorrectRecord { fields } if fields.is_empty() => {
+                write!(f, "correct the record at its source")
+            }
+            Remedy::CorrectRecord { fields } => {
+                write!(f, "correct {} at its source", fields.join(", "))
+            }
+            Remedy::FixMapping { fields } if fields.is_empty() => {
+                write!(f, "fix the mapping or the vendor's setup")
+            }
+            Remedy::FixMapping { fields } => write!(
+                f,
+                "fix the mapping of {}, or the field's setup at the vendor",
+                fields.join(", ")
+            ),
             Remedy::Grant { permission } => write!(f, "grant {permission}"),
             Remedy::LookAgain => write!(f, "nothing to do; the record is read again"),
             Remedy::AskArbiter => write!(f, "ask the arbiter"),
@@ -239,7 +252,13 @@ pub struct Outcomes(Vec<(IntentId, Outcome)>);
 impl Outcomes {
     /// Nothing is known yet.
     pub fn unknown(batch: &Batch) -> Self {
-        Outcomes(batch.writes().iter().map(|write| (write.intent.clone(), Outcome::Unknown)).collect())
+        Outcomes(
+            batch
+                .writes()
+                .iter()
+                .map(|write| (write.intent.clone(), Outcome::Unknown))
+                .collect(),
+        )
     }
 
     /// Sets the outcome of the write at this place in the batch. A place outside the batch is ignored.

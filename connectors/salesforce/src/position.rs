@@ -1,6 +1,7 @@
 //! How far a stream has been read: windows over `SystemModstamp`.
 //!
 //! ```text
+//! first       [ …, … )                        everything that is there; counts as read up to `until`
 //! window n    [ from, until )                 until = server's now - settle
 //! window n+1        [ until - overlap, … )    a row may become visible after its stamp has passed
 //! ```

@@ -21,7 +21,8 @@ impl Connection {
         let call = Call::get("/services/oauth2/userinfo").doing(DOING);
         match self.api.session.call(call).await {
             Ok(answer) if answer.status == 200 => {
-                Ok(answer.json::<Json>(DOING).unwrap_or_default())
+                // An answer that cannot be read is no answer: it is asked again.
+                answer.json::<Json>(DOING)
             }
             Ok(_) => Ok(Json::Null),
             Err(error) => match ConnectorError::from(error) {

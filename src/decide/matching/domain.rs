@@ -29,7 +29,9 @@ pub fn parse(host: &str) -> Option<Domain> {
     if !domain.suffix().is_known() {
         return None;
     }
-    Some(Domain(std::str::from_utf8(domain.as_bytes()).ok()?.to_owned()))
+    Some(Domain(
+        std::str::from_utf8(domain.as_bytes()).ok()?.to_owned(),
+    ))
 }
 
 /// The domain of an e-mail address.
@@ -62,8 +64,12 @@ pub fn all_of(text: &str) -> Vec<Domain> {
 
 /// Whether a domain gives mail addresses to the public.
 pub fn is_free_mail(domain: &Domain) -> bool {
-    static LIST: LazyLock<HashSet<&str>> =
-        LazyLock::new(|| include_str!("free_mail.txt").lines().filter(|line| !line.starts_with('#')).collect());
+    static LIST: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        include_str!("free_mail.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .collect()
+    });
     LIST.contains(domain.as_str())
 }
 
@@ -72,7 +78,14 @@ mod tests {
     use super::*;
 
     fn check(website: &str, expected: &[&str]) {
-        assert_eq!(all_of(website).iter().map(Domain::as_str).collect::<Vec<_>>(), expected, "{website}");
+        assert_eq!(
+            all_of(website)
+                .iter()
+                .map(Domain::as_str)
+                .collect::<Vec<_>>(),
+            expected,
+            "{website}"
+        );
     }
 
     #[test]
@@ -94,7 +107,17 @@ mod tests {
 
     #[test]
     fn what_is_no_domain_is_none() {
-        for text in ["", "n/a", "none", "co.uk", "192.168.1.1", "localhost", "http://", "acme.invalidsuffix", "..."] {
+        for text in [
+            "",
+            "n/a",
+            "none",
+            "co.uk",
+            "192.168.1.1",
+            "localhost",
+            "http://",
+            "acme.invalidsuffix",
+            "...",
+        ] {
             check(text, &[]);
         }
     }

@@ -102,13 +102,21 @@ impl Index {
             created: time(field::CREATED_AT),
             active: time(field::LAST_ACTIVITY_AT),
             contacts: before.as_ref().map_or(0, |before| before.contacts),
-            open_opportunities: before.as_ref().map_or(0, |before| before.open_opportunities),
+            open_opportunities: before
+                .as_ref()
+                .map_or(0, |before| before.open_opportunities),
         };
         for domain in &account.domains {
-            self.by_domain.entry(domain.clone()).or_default().insert(record.id.clone());
+            self.by_domain
+                .entry(domain.clone())
+                .or_default()
+                .insert(record.id.clone());
         }
         if let Some(name) = fold(&account.name) {
-            self.by_name.entry(name).or_default().insert(record.id.clone());
+            self.by_name
+                .entry(name)
+                .or_default()
+                .insert(record.id.clone());
         }
         if let Some(key) = &account.key {
             self.by_key.insert(key.clone(), record.id.clone());
@@ -140,12 +148,19 @@ impl Index {
     /// A contact was one way and is another now; `None` is "not there".
     pub fn contact_changed(&mut self, before: Option<&Record>, after: Option<&Record>) {
         for (record, step) in [(before, -1), (after, 1)] {
-            let Some(account) = record.and_then(|record| record.relations.one(Relation::Account)) else { continue };
+            let Some(account) = record.and_then(|record| record.relations.one(Relation::Account))
+            else {
+                continue;
+            };
             // A contact may be read before its account: then an entry waits for it.
             let entry = self.accounts.entry(account.clone()).or_default();
             entry.contacts = entry.contacts.saturating_add_signed(step);
             let email = record.and_then(|record| record.fields.text(field::EMAIL));
-            let Some(domain) = domain::of_email(email).filter(|domain| !domain::is_free_mail(domain)) else { continue };
+            let Some(domain) =
+                domain::of_email(email).filter(|domain| !domain::is_free_mail(domain))
+            else {
+                continue;
+            };
             let counts = self.by_contact_domain.entry(domain).or_default();
             let count = counts.entry(account.clone()).or_default();
             *count = count.saturating_add_signed(step);
@@ -158,8 +173,13 @@ impl Index {
     /// An opportunity was one way and is another now.
     pub fn opportunity_changed(&mut self, before: Option<&Record>, after: Option<&Record>) {
         for (record, step) in [(before, -1), (after, 1)] {
-            let Some(record) = record.filter(|record| !record.fields.is_true(field::IS_CLOSED)) else { continue };
-            let Some(account) = record.relations.one(Relation::Account) else { continue };
+            let Some(record) = record.filter(|record| !record.fields.is_true(field::IS_CLOSED))
+            else {
+                continue;
+            };
+            let Some(account) = record.relations.one(Relation::Account) else {
+                continue;
+            };
             let entry = self.accounts.entry(account.clone()).or_default();
             entry.open_opportunities = entry.open_opportunities.saturating_add_signed(step);
         }
@@ -173,18 +193,38 @@ impl Index {
     /// Accounts of which at least so many contacts, and at least a third of all, have addresses there.
     pub(super) fn learned(&self, domain: &Domain, at_least: u32) -> BTreeSet<&Id> {
         let counts = self.by_contact_domain.get(domain).into_iter().flatten();
-        counts.filter(|(id, count)| **count >= at_least.max(1) && self.accounts.get(*id).is_some_and(|account| !account.name.is_empty() && **count * 3 >= account.contacts)).map(|(id, _)| id).collect()
+        counts
+            .filter(|(id, count)| {
+                **count >= at_least.max(1)
+                    && self.accounts.get(*id).is_some_and(|account| {
+                        !account.name.is_empty() && **count * 3 >= account.contacts
+                    })
+            })
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// Accounts of this name, unless their country is another.
     pub(super) fn named(&self, company: &str, country: Option<&str>) -> BTreeSet<&Id> {
-        let Some(name) = fold(company) else { return BTreeSet::new() };
+        let Some(name) = fold(company) else {
+            return BTreeSet::new();
+        };
         let country = country.map(normal::country);
-        let agrees = |id: &&Id| match (&country, self.accounts.get(*id).and_then(|account| account.country.as_ref())) {
+        let agrees = |id: &&Id| match (
+            &country,
+            self.accounts
+                .get(*id)
+                .and_then(|account| account.country.as_ref()),
+        ) {
             (Some(mine), Some(theirs)) => mine == theirs,
             _ => true,
         };
-        self.by_name.get(&name).into_iter().flatten().filter(agrees).collect()
+        self.by_name
+            .get(&name)
+            .into_iter()
+            .flatten()
+            .filter(agrees)
+            .collect()
     }
 }
 
@@ -199,14 +239,54 @@ fn drop_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<Id>>, key: &
 
 /// Legal forms that say nothing about which company it is.
 const LEGAL_FORMS: [&str; 34] = [
-    "inc", "incorporated", "corp", "corporation", "co", "company", "llc", "llp", "lp", "ltd", "limited", "plc", "gmbh", "ag", "kg", "ohg", "ug", "se",
-    "sa", "sas", "sarl", "srl", "spa", "bv", "nv", "ab", "as", "oy", "oyj", "aps", "kk", "pty", "ltda", "cv",
+    "inc",
+    "incorporated",
+    "corp",
+    "corporation",
+    "co",
+    "company",
+    "llc",
+    "llp",
+    "lp",
+    "ltd",
+    "limited",
+    "plc",
+    "gmbh",
+    "ag",
+    "kg",
+    "ohg",
+    "ug",
+    "se",
+    "sa",
+    "sas",
+    "sarl",
+    "srl",
+    "spa",
+    "bv",
+    "nv",
+    "ab",
+    "as",
+    "oy",
+    "oyj",
+    "aps",
+    "kk",
+    "pty",
+    "ltda",
+    "cv",
 ];
 
 /// A company name as it is compared: lower case without punctuation and legal forms; `None` where nothing is left.
 fn fold(name: &str) -> Option<String> {
-    let plain: String = name.to_lowercase().chars().filter(|c| *c != '.').map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
-    let mut words: Vec<&str> = plain.split_whitespace().filter(|word| *word != "the").collect();
+    let plain: String = name
+        .to_lowercase()
+        .chars()
+        .filter(|c| *c != '.')
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .collect();
+    let mut words: Vec<&str> = plain
+        .split_whitespace()
+        .filter(|word| *word != "the")
+        .collect();
     while words.len() > 1 && words.last().is_some_and(|word| LEGAL_FORMS.contains(word)) {
         words.pop();
     }

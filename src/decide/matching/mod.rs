@@ -93,21 +93,47 @@ impl std::fmt::Display for Rule {
 /// Finds the account of a person.
 pub fn find(index: &Index, options: &Matching, candidate: &Candidate<'_>) -> Match {
     let mut evidence = Vec::new();
-    let email = usable(domain::of_email(candidate.email), options, "e-mail", &mut evidence);
-    let website = usable(domain::of_website(candidate.website), options, "web site", &mut evidence);
+    let email = usable(
+        domain::of_email(candidate.email),
+        options,
+        "e-mail",
+        &mut evidence,
+    );
+    let website = usable(
+        domain::of_website(candidate.website),
+        options,
+        "web site",
+        &mut evidence,
+    );
 
     let mut searches: Vec<(Rule, BTreeSet<&Id>, String)> = Vec::new();
     if let Some(domain) = &email {
-        searches.push((Rule::EmailDomain, index.bearing(domain), format!("the e-mail domain {domain} is the account's own")));
+        searches.push((
+            Rule::EmailDomain,
+            index.bearing(domain),
+            format!("the e-mail domain {domain} is the account's own"),
+        ));
         let learned = index.learned(domain, options.learned_domain_contacts);
-        searches.push((Rule::ContactDomain, learned, format!("contacts of the account have addresses at {domain}")));
+        searches.push((
+            Rule::ContactDomain,
+            learned,
+            format!("contacts of the account have addresses at {domain}"),
+        ));
     }
     if let Some(domain) = &website {
-        searches.push((Rule::WebsiteDomain, index.bearing(domain), format!("the web site's domain {domain} is the account's own")));
+        searches.push((
+            Rule::WebsiteDomain,
+            index.bearing(domain),
+            format!("the web site's domain {domain} is the account's own"),
+        ));
     }
     if let Some(company) = candidate.company {
         let named = index.named(company, candidate.country);
-        searches.push((Rule::CompanyName, named, format!("the company \"{company}\" has the account's name")));
+        searches.push((
+            Rule::CompanyName,
+            named,
+            format!("the company \"{company}\" has the account's name"),
+        ));
     }
     for (rule, accounts, why) in searches {
         if accounts.is_empty() {
@@ -125,9 +151,17 @@ pub fn find(index: &Index, options: &Matching, candidate: &Candidate<'_>) -> Mat
 }
 
 /// A domain, unless it says nothing about a company.
-fn usable(domain: Option<Domain>, options: &Matching, of: &str, evidence: &mut Vec<String>) -> Option<Domain> {
+fn usable(
+    domain: Option<Domain>,
+    options: &Matching,
+    of: &str,
+    evidence: &mut Vec<String>,
+) -> Option<Domain> {
     let domain = domain?;
-    let listed = |list: &[String]| list.iter().any(|text| domain::parse(text).as_ref() == Some(&domain));
+    let listed = |list: &[String]| {
+        list.iter()
+            .any(|text| domain::parse(text).as_ref() == Some(&domain))
+    };
     let why = if domain::is_free_mail(&domain) {
         "is a public mail provider's"
     } else if listed(&options.own_domains) {

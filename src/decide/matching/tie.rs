@@ -8,7 +8,14 @@ use rust_decimal::Decimal;
 use std::{cmp::Reverse, collections::BTreeSet};
 
 /// Picks one of the accounts that fit equally well, asking the agreement's tie-breakers in order.
-pub fn decide(index: &Index, options: &Matching, candidate: &Candidate<'_>, rule: Rule, accounts: BTreeSet<&Id>, mut evidence: Vec<String>) -> Match {
+pub fn decide(
+    index: &Index,
+    options: &Matching,
+    candidate: &Candidate<'_>,
+    rule: Rule,
+    accounts: BTreeSet<&Id>,
+    mut evidence: Vec<String>,
+) -> Match {
     let mut level: Vec<&Id> = accounts.iter().copied().collect();
     let several = level.len() > 1;
     if several {
@@ -20,7 +27,11 @@ pub fn decide(index: &Index, options: &Matching, candidate: &Candidate<'_>, rule
         }
         let kept = best(index, *tie_breaker, candidate, &level);
         if kept.len() < level.len() {
-            evidence.push(format!("{tie_breaker}: {} of {} remain", kept.len(), level.len()));
+            evidence.push(format!(
+                "{tie_breaker}: {} of {} remain",
+                kept.len(),
+                level.len()
+            ));
             level = kept;
         }
     }
@@ -30,9 +41,16 @@ pub fn decide(index: &Index, options: &Matching, candidate: &Candidate<'_>, rule
             rule,
             confidence: confidence(rule, several),
             evidence,
-            runners_up: accounts.into_iter().filter(|id| *id != *account).cloned().collect(),
+            runners_up: accounts
+                .into_iter()
+                .filter(|id| *id != *account)
+                .cloned()
+                .collect(),
         }),
-        _ => Match::Ambiguous { accounts: level.into_iter().cloned().collect(), evidence },
+        _ => Match::Ambiguous {
+            accounts: level.into_iter().cloned().collect(),
+            evidence,
+        },
     }
 }
 
@@ -47,33 +65,66 @@ fn confidence(rule: Rule, several: bool) -> Decimal {
     Decimal::new(if several { sure - 10 } else { sure }, 2)
 }
 
-fn best<'a>(index: &Index, tie_breaker: TieBreaker, candidate: &Candidate<'_>, level: &[&'a Id]) -> Vec<&'a Id> {
+fn best<'a>(
+    index: &Index,
+    tie_breaker: TieBreaker,
+    candidate: &Candidate<'_>,
+    level: &[&'a Id],
+) -> Vec<&'a Id> {
     let account = |id: &Id| index.account(id);
     match tie_breaker {
         TieBreaker::SameCountry => {
-            let Some(country) = candidate.country.map(normal::country) else { return level.to_vec() };
-            keep_if(level, |id| account(id).and_then(|account| account.country.as_ref()) == Some(&country))
+            let Some(country) = candidate.country.map(normal::country) else {
+                return level.to_vec();
+            };
+            keep_if(level, |id| {
+                account(id).and_then(|account| account.country.as_ref()) == Some(&country)
+            })
         }
-        TieBreaker::Customer => keep_if(level, |id| account(id).and_then(|account| account.kind.as_deref()).is_some_and(|kind| kind.contains("customer"))),
-        TieBreaker::OpenOpportunity => keep_if(level, |id| account(id).is_some_and(|account| account.open_opportunities > 0)),
-        TieBreaker::MostContacts => keep_most(level, |id| account(id).map(|account| account.contacts)),
-        TieBreaker::RecentActivity => keep_most(level, |id| account(id).and_then(|account| account.active)),
+        TieBreaker::Customer => keep_if(level, |id| {
+            account(id)
+                .and_then(|account| account.kind.as_deref())
+                .is_some_and(|kind| kind.contains("customer"))
+        }),
+        TieBreaker::OpenOpportunity => keep_if(level, |id| {
+            account(id).is_some_and(|account| account.open_opportunities > 0)
+        }),
+        TieBreaker::MostContacts => {
+            keep_most(level, |id| account(id).map(|account| account.contacts))
+        }
+        TieBreaker::RecentActivity => {
+            keep_most(level, |id| account(id).and_then(|account| account.active))
+        }
         TieBreaker::TopOfHierarchy => {
             let among = |parent: &Id| level.contains(&parent);
-            keep_if(level, |id| !account(id).and_then(|account| account.parent.as_ref()).is_some_and(among))
+            keep_if(level, |id| {
+                !account(id)
+                    .and_then(|account| account.parent.as_ref())
+                    .is_some_and(among)
+            })
         }
-        TieBreaker::Oldest => keep_most(level, |id| account(id).and_then(|account| account.created).map(Reverse)),
+        TieBreaker::Oldest => keep_most(level, |id| {
+            account(id).and_then(|account| account.created).map(Reverse)
+        }),
     }
 }
 
 /// Those for which it holds, or all where it holds for none.
 fn keep_if<'a>(level: &[&'a Id], holds: impl Fn(&Id) -> bool) -> Vec<&'a Id> {
     let kept: Vec<&Id> = level.iter().copied().filter(|id| holds(id)).collect();
-    if kept.is_empty() { level.to_vec() } else { kept }
+    if kept.is_empty() {
+        level.to_vec()
+    } else {
+        kept
+    }
 }
 
 /// Those with the highest figure; those without any come last.
 fn keep_most<'a, T: Ord>(level: &[&'a Id], figure: impl Fn(&Id) -> Option<T>) -> Vec<&'a Id> {
     let most = level.iter().map(|id| figure(id)).max().flatten();
-    level.iter().copied().filter(|id| figure(id) == most).collect()
+    level
+        .iter()
+        .copied()
+        .filter(|id| figure(id) == most)
+        .collect()
 }

@@ -44,7 +44,14 @@ async fn windows_go_by_the_servers_clock_and_overlap() {
     let second = read(&connector, Kind::Contact, &first.next).await.unwrap();
     assert!(!first.more && !second.more);
     let asked = org.seen(QUERY_ALL);
-    assert!(asked[0].query.contains("WHERE SystemModstamp < 2026-03-01T11:59:57Z AND IsDeleted = false ORDER BY SystemModstamp,Id"), "{}", asked[0].query);
+    // The first look has no end: what was touched a moment ago is there too.
+    assert!(
+        asked[0]
+            .query
+            .contains("WHERE IsDeleted = false ORDER BY SystemModstamp,Id"),
+        "{}",
+        asked[0].query
+    );
     assert!(!asked[0].query.contains("Hidden__c") && !asked[0].query.contains("MailingCountry"));
     assert_eq!(asked[0].headers["sforce-query-options"], "batchSize=2000");
     // The clock behind the server's is corrected by the Date of the answer before, so five minutes

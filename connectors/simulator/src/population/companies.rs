@@ -60,7 +60,13 @@ impl Founder {
             .collect();
         let beyond_ascii = !brand.is_ascii();
         if beyond_ascii && rng.random_bool(0.5) {
-            let written = words.concat().to_lowercase();
+            // An apostrophe is part of a name and of no domain.
+            let written: String = words
+                .concat()
+                .to_lowercase()
+                .chars()
+                .filter(|letter| letter.is_alphanumeric())
+                .collect();
             if idna::domain_to_ascii(&format!("{written}.com")).is_ok() {
                 return self.fresh(&written, place, rng);
             }
