@@ -267,6 +267,7 @@ impl Fake {
                 account,
                 contact,
                 owner,
+                seen_status,
             } => {
                 let place = (Kind::Lead, lead.clone());
                 let Some(before) = inner
@@ -277,6 +278,11 @@ impl Fake {
                 else {
                     return gone();
                 };
+                if before.fields.text(field::STATUS) != seen_status.as_deref() {
+                    return Outcome::Conflict {
+                        current: Box::new(before),
+                    };
+                }
                 let id = contact
                     .clone()
                     .unwrap_or_else(|| self.name(inner, Kind::Contact, &Key(lead.0.clone())));

@@ -450,6 +450,7 @@ impl Case<'_> {
             account: found.account.clone(),
             contact: None,
             owner,
+            seen_status: crm_lead.fields.text(field::STATUS).map(str::to_owned),
         };
         let what = format!(
             "convert lead {} into {}",

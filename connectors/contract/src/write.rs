@@ -59,6 +59,9 @@ pub enum Operation {
         contact: Option<Id>,
         /// Who shall own the contact. Where absent, the lead's owner, or whom the connection names when a queue owns the lead.
         owner: Option<Id>,
+        /// The lead's status as it was when this was decided. Conversion cannot be undone: where sales has set another
+        /// status since, the lead is not converted ([`Outcome::Conflict`]).
+        seen_status: Option<String>,
     },
     /// Put an entry on a record's timeline.
     Note {

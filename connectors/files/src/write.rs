@@ -89,6 +89,7 @@ impl<'a> Writer<'a> {
                 account,
                 contact,
                 owner,
+                ..
             } => self.convert(pending, lead, account, contact.as_ref(), owner.as_ref()),
             Operation::Note {
                 key,

@@ -357,6 +357,7 @@ mod tests {
             account: "2".into(),
             contact: None,
             owner: None,
+            seen_status: None,
         };
         assert!(matches!(
             planned(operation).unwrap_err().remedy,

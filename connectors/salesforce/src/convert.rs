@@ -55,6 +55,7 @@ impl Connection {
                 account,
                 contact,
                 owner,
+                seen_status,
             } = &write.operation
             else {
                 continue;
@@ -65,6 +66,17 @@ impl Connection {
                 owner: owner.as_ref().map(|id| wire::id(&id.0)),
                 lead: wire::id(&lead.0),
             };
+            let moved = |lead: &&Lead| {
+                lead.record.id == conversion.lead
+                    && !lead.record.is_converted()
+                    && lead.record.fields.text(contract::field::STATUS) != seen_status.as_deref()
+            };
+            // Sales has spoken since this was decided.
+            if let Some(lead) = leads.iter().find(moved) {
+                let current = Box::new(lead.record.clone());
+                outcomes.set(place, Outcome::Conflict { current });
+                continue;
+            }
             wanted.push((place, conversion));
         }
         let stand_in = self.stand_in(&wanted, &leads).await?;

@@ -269,5 +269,6 @@ pub fn convert(lead: &str, account: &str) -> Operation {
         account: account.into(),
         contact: None,
         owner: None,
+        seen_status: None,
     }
 }

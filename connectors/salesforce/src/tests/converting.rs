@@ -11,6 +11,7 @@ fn convert(number: usize) -> Operation {
         account: Id(id("001", 1)),
         contact: None,
         owner: None,
+        seen_status: None,
     }
 }
 
@@ -299,4 +300,20 @@ async fn an_org_without_a_converted_status_is_told_so() {
             ..
         }
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lead_that_sales_has_moved_since_is_not_converted() {
+    let mut moved = lead(1, &id("005", 1), false);
+    moved["Status"] = json!("Closed - Not Converted");
+    let org = org().on(LEADS, 200, page(vec![moved]));
+    let outcomes = write(&connect(&org), vec![convert(1)]).await;
+    let Outcome::Conflict { current } = &outcomes[0] else {
+        panic!("{:?}", outcomes[0]);
+    };
+    assert_eq!(
+        current.fields.text(contract::field::STATUS),
+        Some("Closed - Not Converted")
+    );
+    assert!(org.seen("POST /services/Soap").is_empty());
 }

@@ -302,6 +302,7 @@ async fn a_lead_is_converted_once() {
         account: Id(account.clone()),
         contact: None,
         owner: None,
+        seen_status: Some("Open - Not Contacted".to_owned()),
     };
     let fault = Fault::new("POST /services/Soap", When::Nth(1), Effect::LostAnswer);
     scene.site.faults(|faults| faults.add(fault));
@@ -387,6 +388,7 @@ async fn contacts_of_orphaned_leads_go_to_the_user_that_we_are() {
                 account: Id(account.clone()),
                 contact: None,
                 owner: None,
+                seen_status: Some("Open - Not Contacted".to_owned()),
             }
         };
         let wanted = vec![convert(&queue), convert(&gone)];
