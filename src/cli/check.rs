@@ -1,4 +1,5 @@
 use crate::{
+    agreement,
     config::{Config, Surroundings},
     daemon,
 };
@@ -25,6 +26,13 @@ pub async fn check(
             settings.agreement.version,
             settings.agreement.arbiter
         ));
+    }
+    for settings in config.loops.values() {
+        for name in settings.agreement.mql.own_fields() {
+            if let Some(meant) = crate::suggest::nearest(&name, &agreement::LEAD_TEXTS) {
+                lines.push(format!("  note: the lead definition reads lead.{name}, a field of your own; did you mean lead.{meant}?"));
+            }
+        }
     }
     let mut failed = false;
     let mut probes = Vec::new();
@@ -84,6 +92,7 @@ async fn missing_fields(
     let mut findings = Vec::new();
     for kind in [Kind::Lead, Kind::Contact] {
         let mut wanted: Vec<&str> = Vec::new();
+        let mut own: Vec<String> = Vec::new();
         for settings in config.loops.values() {
             for rule in &settings.agreement.fields {
                 if settings.marketing == connection && kind == Kind::Lead {
@@ -98,8 +107,10 @@ async fn missing_fields(
             }
             if settings.marketing == connection && kind == Kind::Lead {
                 wanted.extend(field::FEEDBACK);
+                own.extend(settings.agreement.mql.own_fields());
             }
         }
+        wanted.extend(own.iter().map(String::as_str));
         wanted.sort_unstable();
         wanted.dedup();
         if wanted.is_empty() || !connector.capabilities().reads.contains(&kind) {

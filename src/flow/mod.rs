@@ -9,6 +9,7 @@
 
 mod deliver;
 mod doubt;
+mod health;
 mod intake;
 mod poll;
 pub mod preview;
@@ -21,6 +22,8 @@ pub use resolve::{explain, review, rule};
 pub use status::{Board, LoopStatus, SideStatus};
 pub use survey::Survey;
 
+use health::{Ailment, Condition};
+
 use crate::{
     agreement::Agreement,
     decide::{User, matching::Index, view::Limits},
@@ -29,7 +32,7 @@ use crate::{
         state::{Counters, Owed, Progress, State},
     },
 };
-use contract::{Connector, ConnectorError, Id, Kind};
+use contract::{Connector, Id, Kind};
 use jiff::{SignedDuration, Timestamp};
 use kit::{Clock, Side};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -130,25 +133,6 @@ pub struct Knowledge {
     pub limits: Limits,
     /// What the loop has done.
     pub counters: Counters,
-}
-
-/// How one side is doing.
-#[derive(Clone, Debug, Default)]
-struct Condition {
-    /// Nothing is asked before this moment.
-    paused_until: Option<Timestamp>,
-    /// Why nothing is asked, in words; a parked side waits for somebody.
-    trouble: Option<String>,
-    parked: bool,
-    failures: u32,
-}
-
-/// What is the matter with one stream.
-#[derive(Clone, Debug)]
-struct Ailment {
-    paused_until: Timestamp,
-    failures: u32,
-    detail: String,
 }
 
 /// Why a loop stops.
@@ -522,133 +506,6 @@ impl Loop {
         Ok(true)
     }
 
-    /// Asks each side once how long its texts may be. Without an answer nothing is cut, and the vendor says so itself.
-    async fn learn_limits(&mut self) {
-        let asked: Vec<(Side, Kind)> = [
-            (Side::Crm, Kind::Lead),
-            (Side::Crm, Kind::Contact),
-            (Side::Crm, Kind::Account),
-            (Side::Marketing, Kind::Lead),
-        ]
-        .into_iter()
-        .filter(|(side, kind)| {
-            !self
-                .knowledge
-                .limits
-                .0
-                .contains_key(&(*side, *kind, String::new()))
-        })
-        .collect();
-        for (side, kind) in asked {
-            if !self.may_ask(side) {
-                continue;
-            }
-            match self.connectors[&side].describe(kind).await {
-                Ok(fields) => {
-                    // The empty name marks that the kind has been described.
-                    self.knowledge
-                        .limits
-                        .0
-                        .insert((side, kind, String::new()), usize::MAX);
-                    let longest = fields
-                        .into_iter()
-                        .filter_map(|info| Some(((side, kind, info.name), info.max_length?)));
-                    self.knowledge.limits.0.extend(longest);
-                }
-                Err(error @ (ConnectorError::Refused { .. } | ConnectorError::Protocol { .. })) => {
-                    tracing::warn!(loop_name = self.settings.name, %side, %kind, error = %error, "the fields are not described: nothing is cut to their length");
-                    self.knowledge
-                        .limits
-                        .0
-                        .insert((side, kind, String::new()), usize::MAX);
-                }
-                Err(error) => self.trouble(side, &error),
-            }
-        }
-    }
-
-    fn may_ask(&self, side: Side) -> bool {
-        let condition = &self.sides[&side];
-        condition.paused_for(self.clock.now()) <= SignedDuration::ZERO
-    }
-
-    /// A side has answered: whatever was the matter is over.
-    fn fine(&mut self, side: Side) {
-        if let Some(condition) = self.sides.get_mut(&side) {
-            if let Some(trouble) = condition.trouble.take() {
-                tracing::info!(loop_name = self.settings.name, %side, trouble, "works again");
-            }
-            *condition = Condition::default();
-        }
-        self.board.beat();
-    }
-
-    /// A side has not answered: errors are remedies.
-    fn trouble(&mut self, side: Side, error: &ConnectorError) {
-        let now = self.clock.now();
-        let Some(condition) = self.sides.get_mut(&side) else {
-            return;
-        };
-        condition.failures += 1;
-        let backoff =
-            SignedDuration::from_secs(i64::from(2u32.saturating_pow(condition.failures.min(9))));
-        let (pause, parked) = match error {
-            // Signing in again takes a person: ask seldom, and raise the alarm.
-            ConnectorError::Unauthorized { .. } => (SignedDuration::from_mins(15), true),
-            ConnectorError::Refused { .. } => (SignedDuration::from_mins(5), true),
-            ConnectorError::Throttled { retry_after, .. } => (
-                retry_after
-                    .and_then(|wait| SignedDuration::try_from(wait).ok())
-                    .unwrap_or(backoff),
-                false,
-            ),
-            ConnectorError::Unavailable { .. } | ConnectorError::Protocol { .. } => {
-                (backoff, false)
-            }
-            ConnectorError::CursorLost => (SignedDuration::ZERO, false),
-        };
-        condition.paused_until = now.checked_add(pause).ok();
-        condition.parked = parked;
-        condition.trouble = Some(error.to_string());
-        let seconds = pause.as_secs();
-        if parked {
-            tracing::error!(loop_name = self.settings.name, %side, error = %error, seconds, "parked: somebody must act; asked again later");
-        } else {
-            tracing::warn!(loop_name = self.settings.name, %side, error = %error, seconds, "waits");
-        }
-        self.knowledge.counters.add("errors", 1);
-        self.board.beat();
-    }
-
-    /// One stream is refused, or cannot be understood: it is asked again later, and the others go on.
-    fn ail(&mut self, side: Side, kind: Kind, error: &ConnectorError) {
-        let now = self.clock.now();
-        let failures = self
-            .ailing
-            .get(&(side, kind))
-            .map_or(0, |ailment| ailment.failures)
-            + 1;
-        let pause = SignedDuration::from_secs(i64::from(2u32.saturating_pow(failures.min(9))));
-        let paused_until = now.checked_add(pause).unwrap_or(now);
-        tracing::error!(loop_name = self.settings.name, %side, %kind, error = %error, seconds = pause.as_secs(), "a stream cannot be read");
-        self.ailing.insert(
-            (side, kind),
-            Ailment {
-                paused_until,
-                failures,
-                detail: format!("{kind}s: {error}"),
-            },
-        );
-        self.knowledge.counters.add("errors", 1);
-        self.board.beat();
-    }
-
-    fn is_ailing(&self, side: Side, kind: Kind) -> bool {
-        self.ailing
-            .get(&(side, kind))
-            .is_some_and(|ailment| ailment.paused_until > self.clock.now())
-    }
-
     fn failed(&self, source: store::Error) -> Error {
         Error::Store {
             loop_name: self.settings.name.clone(),
@@ -701,13 +558,6 @@ impl Loop {
             counters: self.knowledge.counters.clone(),
             sides,
         });
-    }
-}
-
-impl Condition {
-    fn paused_for(&self, now: Timestamp) -> SignedDuration {
-        self.paused_until
-            .map_or(SignedDuration::ZERO, |until| until.duration_since(now))
     }
 }
 
