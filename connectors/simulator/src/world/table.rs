@@ -42,7 +42,7 @@ impl Table {
         self.rows.get(id)
     }
 
-    /// Live rows with this value in this field, compared without regard to case: by index where [`World::index`] declared one.
+    /// Live rows with this value in this field, compared without regard to case: by index where [`super::World::index`] declared one.
     pub fn find(&self, field: &str, value: &str) -> Vec<&Row> {
         let wanted = value.to_lowercase();
         match self.indexes.get(field) {
