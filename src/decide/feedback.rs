@@ -50,7 +50,15 @@ pub fn verdict<'a>(
         ))
     };
     let of_conversion = || {
-        let record = view.contacts.first().or(view.converted.first())?;
+        // Who owns the contact that the lead became; until it is read, who owns the lead.
+        let origin = view.converted.first().copied()?;
+        let became = origin.relations.one(Relation::ConvertedContact);
+        let record = view
+            .contacts
+            .iter()
+            .copied()
+            .find(|contact| Some(&contact.id) == became)
+            .unwrap_or(origin);
         Some((
             remembered(view).or_else(|| converted_by_people(view))?,
             record.relations.one(Relation::Owner),

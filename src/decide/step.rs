@@ -5,15 +5,25 @@ use super::{
     fields::{self, Next, Standing},
     normal, shown,
 };
-use contract::{Operation, Record, Relations};
+use contract::{Operation, Record, Relation, Relations};
 use kit::Side;
 
 impl Case<'_> {
     /// Keeps the leading record of each side in step, field by field.
     pub(super) fn in_step(&mut self, lead: &Record, crm: &Record) {
         let with = Ref::new(Side::Crm, crm.kind, crm.id.clone());
+        let became =
+            |lead: &&Record| lead.relations.one(Relation::ConvertedContact) == Some(&crm.id);
         let carries_on = |before: &Ref| {
-            *before == with || self.view.converted.iter().any(|lead| lead.id == before.id)
+            let is_origin = |lead: &Record| lead.id == before.id && before.kind == lead.kind;
+            *before == with
+                || self
+                    .view
+                    .converted
+                    .iter()
+                    .copied()
+                    .filter(became)
+                    .any(is_origin)
         };
         // What was settled between other records says nothing of these, unless this is the contact that a lead became.
         let same_lead = self
