@@ -6,6 +6,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 pub struct Definition {
     source: String,
     program: Arc<cel::Program>,
+    own: Vec<String>,
 }
 
 /// Why a definition gives no answer.
@@ -40,6 +41,7 @@ impl Definition {
         let definition = Definition {
             source: source.trim().to_owned(),
             program: Arc::new(program),
+            own: own_fields(source),
         };
         definition.holds(&Fields::default())?;
         Ok(definition)
@@ -51,7 +53,7 @@ impl Definition {
     /// The expression fails for this lead, for example by comparing text with a number.
     pub fn holds(&self, lead: &Fields) -> Result<bool, DefinitionError> {
         let mut context = cel::Context::default();
-        context.add_variable_from_value("lead", variables(lead, &self.own_fields()));
+        context.add_variable_from_value("lead", variables(lead, &self.own));
         match self.program.execute(&context) {
             Ok(cel::Value::Bool(answer)) => Ok(answer),
             Ok(other) => Err(DefinitionError {
@@ -72,21 +74,8 @@ impl Definition {
     }
 
     /// Names after `lead.` in the expression that are not canonical: the vendor's own fields, which must be read too.
-    pub fn own_fields(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        for part in self.source.split("lead.").skip(1) {
-            let name: String = part
-                .chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect();
-            let canonical = super::LEAD_TEXTS.contains(&name.as_str())
-                || name == field::SCORE
-                || name == field::OPT_OUT;
-            if !name.is_empty() && !canonical && !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
+    pub fn own_fields(&self) -> &[String] {
+        &self.own
     }
 }
 
@@ -94,6 +83,24 @@ impl fmt::Debug for Definition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Definition").field(&self.source).finish()
     }
+}
+
+/// Names after `lead.` that are not canonical, each once.
+fn own_fields(source: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for part in source.split("lead.").skip(1) {
+        let name: String = part
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
+        let canonical = super::LEAD_TEXTS.contains(&name.as_str())
+            || name == field::SCORE
+            || name == field::OPT_OUT;
+        if !name.is_empty() && !canonical && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn variables(lead: &Fields, own: &[String]) -> HashMap<String, cel::Value> {

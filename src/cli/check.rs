@@ -29,7 +29,7 @@ pub async fn check(
     }
     for settings in config.loops.values() {
         for name in settings.agreement.mql.own_fields() {
-            if let Some(meant) = crate::suggest::nearest(&name, &agreement::LEAD_TEXTS) {
+            if let Some(meant) = crate::suggest::nearest(name, &agreement::LEAD_TEXTS) {
                 lines.push(format!("  note: the lead definition reads lead.{name}, a field of your own; did you mean lead.{meant}?"));
             }
         }
@@ -107,7 +107,7 @@ async fn missing_fields(
             }
             if settings.marketing == connection && kind == Kind::Lead {
                 wanted.extend(field::FEEDBACK);
-                own.extend(settings.agreement.mql.own_fields());
+                own.extend_from_slice(settings.agreement.mql.own_fields());
             }
         }
         wanted.extend(own.iter().map(String::as_str));

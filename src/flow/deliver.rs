@@ -468,26 +468,16 @@ impl Loop {
             person.records.extend(links);
             change.put_person(person)?;
         }
-        for record in put {
-            intake::take(
-                &mut self.knowledge,
-                change,
-                intent.side,
-                contract::Change::Upserted(record),
-                now,
-            )?;
-        }
+        let mut records = put;
         if let Some(patch) = patch
             && let Some(mut record) = change.mirror(&patch.record)?
         {
             patch.apply(&mut record);
-            intake::take(
-                &mut self.knowledge,
-                change,
-                intent.side,
-                contract::Change::Upserted(record),
-                now,
-            )?;
+            records.push(record);
+        }
+        for record in records {
+            let told = contract::Change::Upserted(record);
+            intake::take(&mut self.knowledge, change, intent.side, told, now)?;
         }
         self.close(change, owed)?;
         Ok(look)

@@ -13,13 +13,12 @@ use kit::Side;
 const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 impl Loop {
-    /// Looks up every write in doubt that is old enough; with `all`, every one.
-    pub(super) async fn look_into_doubts(&mut self, all: bool) -> Result<usize, store::Error> {
-        let mut settled = 0;
+    /// Looks up every write in doubt that is old enough.
+    pub(super) async fn look_into_doubts(&mut self) -> Result<(), store::Error> {
         for side in [Side::Crm, Side::Marketing] {
             let now = self.clock.now();
             let owed = self.state.read().owed(side)?;
-            let ripe = |owed: &Owed| matches!(owed.progress, Progress::InDoubt(at) if all || now.duration_since(at) >= GRACE);
+            let ripe = |owed: &Owed| matches!(owed.progress, Progress::InDoubt(at) if now.duration_since(at) >= GRACE);
             let mut ripe: Vec<Owed> = owed.into_iter().filter(ripe).collect();
             ripe.sort_by_key(|owed| owed.intent.operation.shape());
             for group in ripe.chunk_by(|one, other| {
@@ -27,23 +26,23 @@ impl Loop {
             }) {
                 for slice in group.chunks(100) {
                     if self.may_ask(side) {
-                        settled += self.look_into(side, slice).await?;
+                        self.look_into(side, slice).await?;
                     }
                 }
             }
         }
-        Ok(settled)
+        Ok(())
     }
 
-    async fn look_into(&mut self, side: Side, doubts: &[Owed]) -> Result<usize, store::Error> {
+    async fn look_into(&mut self, side: Side, doubts: &[Owed]) -> Result<(), store::Error> {
         let Some(lookup) = question(doubts) else {
-            return Ok(0);
+            return Ok(());
         };
         let found = match self.connectors[&side].clone().find(&lookup).await {
             Ok(found) => found,
             Err(error) => {
                 self.trouble(side, &error);
-                return Ok(0);
+                return Ok(());
             }
         };
         self.fine(side);
@@ -54,15 +53,14 @@ impl Loop {
         {
             blocking(|| self.compare_slice(side, lookup.kind, asked, found))?;
             blocking(|| self.apply(doubts, Verdicts::LookedAgain))?;
-            return Ok(doubts.len());
+            return Ok(());
         }
         let outcomes: Vec<Option<Outcome>> = doubts
             .iter()
             .map(|owed| answer(&owed.intent.operation, &found))
             .collect();
-        let settled = outcomes.iter().flatten().count();
         blocking(|| self.apply(doubts, Verdicts::Found(outcomes)))?;
-        Ok(settled)
+        Ok(())
     }
 }
 

@@ -53,8 +53,6 @@ const ALIVE: Duration = Duration::from_secs(10);
 /// What people ask of a running loop.
 #[derive(Debug)]
 pub enum Order {
-    /// Poll now.
-    Poll,
     /// Everything known and decided about somebody.
     Explain {
         /// An e-mail address or an id.
@@ -363,7 +361,6 @@ impl Loop {
     fn obey(&mut self, order: Order) -> bool {
         // Whoever asked may have gone away meanwhile; then nobody needs the answer.
         match order {
-            Order::Poll => true,
             Order::Explain { who, answer } => {
                 let _ = answer.send(explain(self, &who).map_err(|error| error.to_string()));
                 false
@@ -456,7 +453,7 @@ impl Loop {
     async fn try_cycle(&mut self, stop: &watch::Receiver<bool>) -> Result<Cycle, store::Error> {
         let mut cycle = Cycle::default();
         self.learn_limits().await;
-        self.look_into_doubts(false).await?;
+        self.look_into_doubts().await?;
         for side in [Side::Crm, Side::Marketing] {
             cycle.read += self.poll(side, stop).await?;
         }

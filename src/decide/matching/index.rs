@@ -68,16 +68,6 @@ impl Index {
         self.buried.get(key).map(Option::as_ref)
     }
 
-    /// How many accounts there are.
-    pub fn len(&self) -> usize {
-        self.accounts.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
-    }
-
     /// Takes in an account as it is now.
     pub fn put_account(&mut self, record: &Record) {
         let before = self.take(&record.id);
